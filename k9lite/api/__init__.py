@@ -1,0 +1,1 @@
+"""What objects are: the resource table, kinds, selectors, patches, errors. Pure functions, no I/O."""

@@ -1,0 +1,100 @@
+"""The resource table: what a kind is called, where it is served and what may be done to it.
+
+A kind is one `Resource`: names, scope, columns, defaults, validation, immutable fields, selectable fields.
+`k9lite.api.kinds` holds them, one file per API group; `k9lite.api.catalog` finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from k9lite.api.errors import Cause
+from k9lite.api.objects import Obj
+
+Cell = str | int | float | bool | None
+CellFunction = Callable[[Obj, float], Cell]
+"""(object, now in seconds since the epoch) -> the cell."""
+
+ORDINARY_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of kubectl's output. `priority` 1 shows only with -o wide."""
+
+    name: str
+    cell: CellFunction
+    type: str = "string"
+    format: str = ""
+    priority: int = 0
+    description: str = ""
+
+
+def _nothing(_: Obj) -> None:
+    return None
+
+
+def _no_causes(*_: Obj) -> list[Cause]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One served resource. Functions are pure; `default` and `reset_status` change the given object in place."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    singular: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ORDINARY_VERBS
+    subresources: tuple[str, ...] = ()
+    """Of "status", "scale", "log", "finalize"..."""
+    columns: tuple[Column, ...] = ()
+    default: Callable[[Obj], None] = _nothing
+    """Fills absent fields with upstream's defaults."""
+    reset_status: Callable[[Obj], None] = _nothing
+    """The status of a freshly created object (what the client sent is ignored)."""
+    validate: Callable[[Obj], list[Cause]] = _no_causes
+    validate_update: Callable[[Obj, Obj], list[Cause]] = _no_causes
+    """(new, old) -> errors about immutable fields."""
+    name_rule: str = "subdomain"
+    """subdomain | label | dns1035: what metadata.name must look like."""
+    selectable_fields: Mapping[str, Callable[[Obj], str]] = field(default_factory=dict)
+    """Field selectors beyond metadata.name and metadata.namespace."""
+    has_generation: bool = False
+    graceful: bool = False
+    """Deleted with a grace period by the node (pods)."""
+
+    @property
+    def api_version(self) -> str:
+        """`v1`, `apps/v1`: as in an object's apiVersion."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def key(self) -> str:
+        """`pods`, `deployments.apps`: the store's name of the resource, and the one error messages use."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(
+        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """The URL path of the collection or of one object."""
+        parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        if name:
+            parts.append(name)
+            if subresource:
+                parts.append(subresource)
+        return "/".join(parts)
+
+    def row(self, obj: Obj, now: float) -> list[Any]:
+        """The cells of the object, in the order of `columns`."""
+        return [column.cell(obj, now) for column in self.columns]

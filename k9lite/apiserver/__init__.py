@@ -1,0 +1,1 @@
+"""The Kubernetes REST API over the registry: routes, discovery, media types, watch streams, TLS."""

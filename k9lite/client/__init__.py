@@ -1,0 +1,1 @@
+"""A thin client for any Kubernetes API server: kubeconfig, REST, watch, informer cache."""

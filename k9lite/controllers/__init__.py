@@ -1,0 +1,1 @@
+"""One file per controller, each a level-based `reconcile(key)`; the runtime that drives them."""

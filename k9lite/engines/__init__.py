@@ -1,0 +1,1 @@
+"""What runs containers: the Engine protocol, Docker (and Podman), plain processes."""

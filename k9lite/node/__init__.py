@@ -1,0 +1,1 @@
+"""The kubelet's work: pods to containers, status, logs, graceful termination."""

@@ -1,0 +1,1 @@
+"""The verbs over the store: defaults, validation, allocation, graceful deletion, conflicts."""

@@ -1,0 +1,1 @@
+"""The full-screen app: screens, widgets, views. A client of the API only."""

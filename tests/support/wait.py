@@ -1,0 +1,29 @@
+"""Waiting for what another process or task will bring about."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(check: Callable[[], T | Awaitable[T]], timeout: float = 10.0) -> T:
+    """The first true answer of `check`, asked every 10 ms. Fails with the last answer or error seen."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout
+    last: object = None
+    while True:
+        try:
+            answer = check()
+            value = await answer if inspect.isawaitable(answer) else answer
+            if value:
+                return value
+            last = value
+        except Exception as error:  # the check may look at what is not there yet
+            last = error
+        if loop.time() >= end:
+            raise AssertionError(f"not within {timeout} s; last seen: {last!r}")
+        await asyncio.sleep(0.01)
