@@ -76,7 +76,7 @@ class Settings:
 
     @property
     def run(self) -> Path:
-        """Sockets, pid and address of the control plane; under the data directory so that each cluster has its own."""
+        """Sockets and pids; under the data directory so that each cluster has its own."""
         return self.data / "run"
 
     @property
@@ -90,7 +90,7 @@ class Settings:
 
     @property
     def proxy_socket(self) -> Path:
-        """Unix socket between control plane and proxy; moved to a short path where the system's limit asks for it."""
+        """Unix socket between control plane and proxy, on a short path where the system's limit asks for one."""
         path = self.run / "proxy.sock"
         if len(os.fsencode(path)) < 100:
             return path
@@ -134,7 +134,7 @@ def _convert(item: Field[Any], raw: Any) -> Any:
 
 
 def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from flags, the environment and `config.yaml`, in that order. Raises SettingsError with every problem."""
+    """Settings from flags, environment and `config.yaml`, in that order. SettingsError lists every problem."""
     environ = os.environ if environ is None else environ
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     by_name = {item.name: item for item in fields(Settings)}

@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One field error. `reason` is FieldValueInvalid, FieldValueRequired, ...; `message` has upstream's form."""
+    """One field error: `reason` as in FieldValueInvalid, `message` in upstream's form."""
 
     field: str
     reason: str

@@ -42,7 +42,7 @@ def _no_causes(*_: Obj) -> list[Cause]:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One served resource. Functions are pure; `default` and `reset_status` change the given object in place."""
+    """One served resource. Functions are pure, save that `default` and `reset_status` change their argument."""
 
     group: str
     version: str
