@@ -59,8 +59,8 @@ def load_cluster(settings: Settings, clock: Clock) -> Cluster:
     if settings.engine and settings.engine != cluster.engine:
         raise SettingsError(
             [
-                f"this cluster's default engine is {cluster.engine}, not {settings.engine}. Single pods may choose with "
-                f"spec.runtimeClassName; another default needs another cluster (--home DIR) or `k9lite reset`"
+                f"this cluster's default engine is {cluster.engine}, not {settings.engine}. Single pods may "
+                f"choose with spec.runtimeClassName; another default needs another cluster (--home DIR) or `k9lite reset`"
             ]
         )
     return cluster

@@ -4,6 +4,7 @@
 
 The API answers first, so that clients can look while containers are still being adopted. On SIGTERM or SIGINT
 everything is closed in reverse; pods and proxy keep running unless the stop asked for them (`k9lite stop --pods`).
+SIGTERM leaves the proxy to the next control plane (an upgrade drops no request); `k9lite stop` ends it too.
 Nothing here may be lost when the process is killed: what was acknowledged is in the store's log, containers carry
 their labels, and the next start folds the one and adopts the other.
 """
@@ -67,6 +68,7 @@ class ControlPlane:
         self.port = 0
         self.stopping = asyncio.Event()
         self.stop_pods = False
+        self.stop_proxy = False
 
     async def start(self) -> None:
         """Open everything. Raises DirectoryLocked, OSError (port taken) or SettingsError with the reason."""
@@ -182,12 +184,13 @@ class ControlPlane:
         }
 
     def request_stop(self, pods: bool) -> None:
-        """End the process soon; with `pods`, after stopping every pod (they come back at the next start)."""
+        """`k9lite stop`: end this process and the proxy soon; with `pods`, every pod too (until the next start)."""
         self.stop_pods = self.stop_pods or pods
+        self.stop_proxy = True
         self.stopping.set()
 
-    async def stop(self, *, keep_proxy: bool = False) -> None:
-        """Close everything in reverse order. Pods keep running unless the stop asked for them."""
+    async def stop(self) -> None:
+        """Close everything in reverse order. Pods and proxy keep running unless the stop asked for them."""
         (self.settings.run / "serve.json").unlink(missing_ok=True)
         if self.node:
             await self.node.stop(pods=self.stop_pods)
@@ -198,7 +201,7 @@ class ControlPlane:
         if self.recorder:
             await self.recorder.close()
         if self.link:
-            await self.link.stop(kill=not keep_proxy)
+            await self.link.stop(kill=self.stop_proxy)
         if self.server:
             await self.server.stop()
         if hasattr(self, "store"):
@@ -219,7 +222,7 @@ def make_engines(settings: Settings, cluster: Cluster) -> dict[str, Engine]:
 
 
 def choose_api_port(settings: Settings, cluster: Cluster) -> int:
-    """The port asked for, else the one of the last start, else 6445 for the default cluster; 0 lets the system choose."""
+    """The port asked for, else that of the last start, else 6445 for the default cluster; 0: the system chooses."""
     if settings.api_port:
         return settings.api_port
     wanted = cluster.api_port or (0 if settings.home or settings.data_dir else DEFAULT_API_PORT)

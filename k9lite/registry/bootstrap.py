@@ -1,4 +1,4 @@
-"""The objects every cluster has from its first start, as upstream's: four namespaces and the Service of the API."""
+"""The objects every cluster has from its first start, four namespaces and the Service of the API."""
 
 from __future__ import annotations
 
