@@ -57,7 +57,7 @@ class Cluster:
         """Start the control plane and wait until it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; the process outlives loops
                 [sys.executable, "-m", "k9lite", "serve"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
