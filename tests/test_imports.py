@@ -1,0 +1,33 @@
+"""Start-up is a feature: what each entry must not import before it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("textual", "aiohttp", "docker", "cryptography", "sqlite3", "yaml", "uvloop", "psutil")
+
+
+def imported_by(statement: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has loaded after the statement."""
+    code = f"{statement}\nimport sys\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("import k9lite.__main__", set()),
+        ("import k9lite.cli.main, k9lite.cli.parser", set()),
+        ("import k9lite.client.rest, k9lite.client.informer", set()),
+        ("import k9lite.proxy.main", {"uvloop"}),
+        ("import k9lite.tui.app", {"textual"}),
+        ("import k9lite.serve", set()),
+        ("import k9lite.engines.process", set()),
+    ],
+)
+def test_heavy_packages_are_imported_late(statement: str, allowed: set[str]) -> None:
+    assert imported_by(statement) & set(HEAVY) <= allowed
