@@ -48,14 +48,10 @@ def load_cluster(settings: Settings, clock: Clock) -> Cluster:
             content["id"], content["engine"], content["created_at"], int(content.get("api_port", 0)), path
         )
     except FileNotFoundError:
-        cluster = Cluster(
-            secrets.token_hex(5), settings.engine or _detect_engine(), rfc3339(clock.time()), path=path
-        )
+        cluster = Cluster(secrets.token_hex(5), settings.engine or _detect_engine(), rfc3339(clock.time()), path=path)
         cluster.save()
     except (ValueError, KeyError, TypeError) as error:
-        raise SettingsError(
-            [f"{path} is damaged ({error}); restore it, or start anew with `k9lite reset`"]
-        ) from error
+        raise SettingsError([f"{path} is damaged ({error}); restore it, or start anew with `k9lite reset`"]) from error
     if settings.engine and settings.engine != cluster.engine:
         raise SettingsError(
             [

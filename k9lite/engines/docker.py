@@ -1,0 +1,426 @@
+"""Containers on Docker, or on Podman through its Docker-compatible socket.
+
+The Docker SDK blocks, so its calls run in a pool of threads that bounds how many the engine sees at once. The SDK's
+low-level client is used: one HTTP request a call, plain dicts. Containers are found again by their labels alone;
+what does not carry this cluster's label is never touched.
+
+One bridge network per cluster. Where the host can route to it (Linux with a local engine) a pod's address is its
+container's; elsewhere (Docker Desktop, an engine on another host) ports are published on 127.0.0.1.
+API: https://docs.docker.com/reference/api/engine/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from k9lite.engines.base import (
+    ContainerSpec,
+    ContainerState,
+    CreateError,
+    EngineInfo,
+    EngineUnavailable,
+    ImageError,
+    NoSuchContainer,
+    Progress,
+)
+from k9lite.engines.detect import candidates, docker_socket
+from k9lite.settings import Settings
+
+if TYPE_CHECKING:
+    import docker
+
+T = TypeVar("T")
+
+LABEL = "k9lite.io/"
+PARALLEL_CALLS = 16
+"""More at once makes the daemon slower, not faster: it serialises on its own locks."""
+
+_PHASES = {"created": "created", "running": "running", "paused": "running", "restarting": "running"}
+
+
+class DockerEngine:
+    """One cluster's containers on one engine. Connects at the first call and again after the engine was away."""
+
+    name = "docker"
+
+    def __init__(self, settings: Settings, cluster_id: str) -> None:
+        self._settings = settings
+        self._cluster_id = cluster_id
+        self._network = f"k9lite-{cluster_id}"
+        self._client: docker.APIClient | None = None
+        self._address = ""
+        self._routable = True
+        self._network_ready = False
+        self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="docker")
+        self._followers = ThreadPoolExecutor(64, thread_name_prefix="docker-stream")
+        self._open_streams: set[Any] = set()
+
+    # Calls -------------------------------------------------------------------------------------------
+    async def info(self) -> EngineInfo:
+        version = await self._call(lambda client: client.version())
+        names = [part.get("Name", "") for part in version.get("Components") or []]
+        name = "podman" if any("Podman" in part for part in names) else "docker"
+        return EngineInfo(name, str(version.get("Version", "")))
+
+    async def image_id(self, image: str) -> str | None:
+        from docker.errors import NotFound
+
+        def ask(client: docker.APIClient) -> str | None:
+            try:
+                return _image_id(client, image)
+            except NotFound:
+                return None
+
+        return await self._call(ask)
+
+    async def pull(self, image: str, progress: Progress) -> str:
+        loop = asyncio.get_running_loop()
+
+        def bring(client: docker.APIClient) -> str:
+            from docker.utils import parse_repository_tag
+
+            repository, tag = parse_repository_tag(image)
+            layers: dict[str, str] = {}
+            for line in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                if "error" in line:
+                    raise ImageError(_pull_message(image, str(line["error"])), "ErrImagePull")
+                if line.get("id") and line.get("status"):
+                    layers[line["id"]] = line["status"]
+                    done = sum(status in ("Pull complete", "Already exists") for status in layers.values())
+                    loop.call_soon_threadsafe(progress, f"Pulling {image}: {done} of {len(layers)} layers")
+            return _image_id(client, image)
+
+        try:
+            return await self._call(bring)
+        except CreateError as error:
+            raise ImageError(_pull_message(image, str(error)), "ErrImagePull") from error
+
+    async def list(self) -> list[ContainerState]:
+        summaries = await self._call(
+            lambda client: client.containers(all=True, filters={"label": f"{LABEL}cluster={self._cluster_id}"})
+        )
+        states = await asyncio.gather(*(self._inspect_or_none(summary["Id"]) for summary in summaries))
+        return [state for state in states if state is not None]
+
+    async def create(self, spec: ContainerSpec) -> str:
+        from docker.errors import APIError
+
+        await self._ensure_network()
+        name = f"k9lite_{spec.name}_{spec.pod}_{spec.namespace}_{spec.pod_uid[:8]}_{spec.attempt}"
+
+        def make(client: docker.APIClient) -> str:
+            try:
+                return str(self._create(client, spec, name)["Id"])
+            except APIError as error:
+                if error.status_code == 409:
+                    found = client.inspect_container(name)
+                    if (found["Config"]["Labels"] or {}).get(f"{LABEL}pod-uid") == spec.pod_uid:
+                        return str(found["Id"])
+                raise
+
+        return await self._call(make)
+
+    def _create(self, client: docker.APIClient, spec: ContainerSpec, name: str) -> dict[str, Any]:
+        from docker.types import LogConfig
+
+        exposed = [(port.container_port, port.protocol.lower()) for port in spec.ports]
+        published: dict[int | str, Any] = {}
+        for port in spec.ports:
+            key = f"{port.container_port}/{port.protocol.lower()}"
+            if port.host_port:
+                published[key] = port.host_port
+            elif not self._routable:
+                published[key] = ("127.0.0.1", None)
+        limits: dict[str, Any] = {}
+        if spec.memory_bytes:
+            limits |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
+        if spec.cpu_millis:
+            limits |= {"cpu_period": 100_000, "cpu_quota": spec.cpu_millis * 100}
+        if spec.cpu_request_millis:
+            limits["cpu_shares"] = max(2, spec.cpu_request_millis * 1024 // 1000)
+        host = client.create_host_config(
+            network_mode=self._network,
+            port_bindings=published or None,
+            log_config=LogConfig(
+                type=LogConfig.types.JSON,
+                config={
+                    "max-size": str(self._settings.log_max_bytes),
+                    "max-file": str(self._settings.log_max_files),
+                },
+            ),
+            **limits,
+        )
+        made: dict[str, Any] = client.create_container(
+            spec.image,
+            command=list(spec.args) or None,
+            entrypoint=list(spec.command) or None,
+            environment=dict(spec.env),
+            working_dir=spec.working_dir or None,
+            hostname=spec.pod[:63].rstrip("-."),
+            ports=exposed or None,
+            labels=self._labels(spec),
+            host_config=host,
+            name=name,
+        )
+        return made
+
+    def _labels(self, spec: ContainerSpec) -> dict[str, str]:
+        values = {
+            "cluster": self._cluster_id,
+            "namespace": spec.namespace,
+            "pod": spec.pod,
+            "pod-uid": spec.pod_uid,
+            "container": spec.name,
+            "attempt": str(spec.attempt),
+        }
+        return {LABEL + key: value for key, value in values.items()}
+
+    async def start(self, container: str) -> ContainerState:
+        def run(client: docker.APIClient) -> dict[str, Any]:
+            client.start(container)
+            found: dict[str, Any] = client.inspect_container(container)
+            return found
+
+        try:
+            return self._state(await self._call(run))
+        except CreateError as error:
+            raise CreateError(str(error), "RunContainerError") from error
+
+    async def inspect(self, container: str) -> ContainerState:
+        return self._state(await self._call(lambda client: client.inspect_container(container)))
+
+    async def terminate(self, container: str) -> None:
+        await self._signal(container, "SIGTERM")
+
+    async def kill(self, container: str) -> None:
+        await self._signal(container, "SIGKILL")
+
+    async def _signal(self, container: str, name: str) -> None:
+        with contextlib.suppress(NoSuchContainer, CreateError):  # gone, or not running (409)
+            await self._call(lambda client: client.kill(container, name))
+
+    async def remove(self, container: str) -> None:
+        with contextlib.suppress(NoSuchContainer):
+            await self._call(lambda client: client.remove_container(container, force=True, v=True))
+
+    async def logs(
+        self, container: str, *, follow: bool = False, tail: int | None = None, timestamps: bool = False
+    ) -> AsyncIterator[bytes]:
+        def ask(client: docker.APIClient) -> Iterator[bytes]:
+            chunks: Iterator[bytes] = client.logs(
+                container,
+                stdout=True,
+                stderr=True,
+                stream=True,
+                follow=follow,
+                timestamps=timestamps,
+                tail="all" if tail is None else tail,
+            )
+            return chunks
+
+        stream = await self._call(ask)
+        rest = b""
+        async for chunk in self._pump(stream):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line + b"\n"
+        if rest:
+            yield rest + b"\n"
+
+    async def exits(self) -> AsyncIterator[str]:
+        stream = await self._call(
+            lambda client: client.events(
+                decode=True,
+                filters={
+                    "type": "container",
+                    "event": ["die", "destroy", "oom"],
+                    "label": f"{LABEL}cluster={self._cluster_id}",
+                },
+            )
+        )
+        async for event in self._pump(stream):
+            yield str(event.get("id") or event.get("Actor", {}).get("ID", ""))
+
+    async def close(self) -> None:
+        for stream in list(self._open_streams):
+            _close_stream(stream)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._followers.shutdown(wait=False, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    async def remove_all(self) -> None:
+        from docker.errors import NotFound
+
+        def clear(client: docker.APIClient) -> None:
+            labelled = {"label": f"{LABEL}cluster={self._cluster_id}"}
+            for summary in client.containers(all=True, filters=labelled):
+                with contextlib.suppress(NotFound):
+                    client.remove_container(summary["Id"], force=True, v=True)
+            for network in client.networks(filters=labelled):
+                with contextlib.suppress(NotFound):
+                    client.remove_network(network["Id"])
+
+        await self._call(clear)
+        self._network_ready = False
+
+    # The engine --------------------------------------------------------------------------------------
+    async def _call(self, function: Callable[[docker.APIClient], T]) -> T:
+        """Run one blocking call in the pool, with the SDK's errors told apart."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._guarded, function)
+
+    def _guarded(self, function: Callable[[docker.APIClient], T]) -> T:
+        import requests
+        from docker.errors import APIError, DockerException, NotFound
+
+        try:
+            return function(self._connect())
+        except NotFound as error:
+            raise NoSuchContainer(str(error.explanation or error)) from error
+        except APIError as error:
+            raise CreateError(_words(error), "CreateContainerError") from error
+        except (DockerException, requests.RequestException, OSError) as error:
+            raise EngineUnavailable(
+                f"the container engine at {self._address or 'its socket'} is away: {error}"
+            ) from error
+
+    def _connect(self) -> docker.APIClient:
+        if self._client is None:
+            import docker
+
+            self._address = docker_socket() or next(candidates())
+            client = docker.APIClient(
+                base_url=self._address, version="auto", timeout=120, num_pools=4, max_pool_size=PARALLEL_CALLS
+            )
+            self._routable = sys.platform == "linux" and self._address.startswith("unix://") and _is_local(client)
+            self._client = client
+        return self._client
+
+    async def _ensure_network(self) -> None:
+        if self._network_ready:
+            return
+
+        def make(client: docker.APIClient) -> None:
+            if not client.networks(names=[self._network]):
+                client.create_network(
+                    self._network,
+                    driver="bridge",
+                    labels={f"{LABEL}cluster": self._cluster_id},
+                    check_duplicate=True,
+                )
+
+        await self._call(make)
+        self._network_ready = True
+
+    async def _inspect_or_none(self, container: str) -> ContainerState | None:
+        with contextlib.suppress(NoSuchContainer):
+            return await self.inspect(container)
+        return None
+
+    def _state(self, found: dict[str, Any]) -> ContainerState:
+        labels = found["Config"].get("Labels") or {}
+        state = found["State"]
+        status = str(state.get("Status", ""))
+        phase = _PHASES.get(status, "exited" if status in ("exited", "dead", "removing") else "unknown")
+        networks = found.get("NetworkSettings") or {}
+        address = str(((networks.get("Networks") or {}).get(self._network) or {}).get("IPAddress") or "")
+        return ContainerState(
+            id=str(found["Id"]),
+            namespace=labels.get(f"{LABEL}namespace", ""),
+            pod=labels.get(f"{LABEL}pod", ""),
+            pod_uid=labels.get(f"{LABEL}pod-uid", ""),
+            name=labels.get(f"{LABEL}container", ""),
+            attempt=int(labels.get(f"{LABEL}attempt", "0")),
+            phase=phase,
+            image=str(found["Config"].get("Image", "")),
+            image_id=str(found.get("Image", "")),
+            exit_code=int(state.get("ExitCode") or 0),
+            oom_killed=bool(state.get("OOMKilled")),
+            error=str(state.get("Error") or ""),
+            started_at=_seconds(state.get("StartedAt")),
+            finished_at=_seconds(state.get("FinishedAt")),
+            address=address if self._routable else "127.0.0.1",
+            host_ports={} if self._routable else _published(networks.get("Ports") or {}),
+        )
+
+    async def _pump(self, stream: Iterator[T]) -> AsyncIterator[T]:
+        """The items of a blocking stream, read in a thread, never more than a few ahead of the reader."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[T | BaseException | None] = asyncio.Queue(64)
+
+        def read() -> None:
+            last: BaseException | None = None
+            try:
+                for item in stream:
+                    asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
+            except BaseException as error:  # handed to the reader, which is still there to be told
+                last = error
+            with contextlib.suppress(RuntimeError):
+                asyncio.run_coroutine_threadsafe(queue.put(last), loop)
+
+        self._open_streams.add(stream)
+        reader = loop.run_in_executor(self._followers, read)
+        try:
+            while (item := await queue.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise EngineUnavailable(f"the container engine at {self._address} is away: {item}") from item
+                yield item
+        finally:
+            self._open_streams.discard(stream)
+            _close_stream(stream)
+            while not queue.empty():
+                queue.get_nowait()
+            reader.cancel()
+
+
+def _image_id(client: docker.APIClient, image: str) -> str:
+    found: dict[str, Any] = client.inspect_image(image)  # type: ignore[no-untyped-call]
+    return str(found["Id"])
+
+
+def _close_stream(stream: Any) -> None:
+    """Shut the connection under a stream, so that the thread that reads it ends."""
+    close = getattr(stream, "close", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            close()
+
+
+def _is_local(client: docker.APIClient) -> bool:
+    """Whether the engine's bridge networks are this host's: the same kernel, and not Docker Desktop's machine."""
+    about = client.info()
+    return (
+        "Docker Desktop" not in str(about.get("OperatingSystem")) and about.get("KernelVersion") == os.uname().release
+    )
+
+
+def _published(ports: dict[str, Any]) -> dict[int, int]:
+    return {int(key.partition("/")[0]): int(bindings[0]["HostPort"]) for key, bindings in ports.items() if bindings}
+
+
+def _seconds(text: str | None) -> float:
+    """Docker's RFC 3339 with nanoseconds as seconds since the epoch; 0 for its zero time."""
+    if not text or text.startswith("0001-"):
+        return 0.0
+    whole, _, rest = text.rstrip("Z").partition(".")
+    fraction = rest[:6].ljust(6, "0")
+    if "+" in rest or "-" in rest:  # Podman gives an offset
+        return datetime.fromisoformat(text).timestamp()
+    return datetime.fromisoformat(f"{whole}.{fraction}+00:00").timestamp()
+
+
+def _words(error: Any) -> str:
+    return str(error.explanation or error)
+
+
+def _pull_message(image: str, why: str) -> str:
+    return f'failed to pull image "{image}": {why}'
