@@ -1,0 +1,337 @@
+"""The truth: objects in memory, folded from the log on disk, changed by one writer.
+
+    callers --submit--> [queue] --one batch--> stage -> commit (thread, one fsync) -> apply -> wake watchers, answer
+
+Writes that arrive while a commit syncs form the next batch, so many writers share one fsync and nothing is
+acknowledged before it is on disk. Preconditions are checked against memory plus what the batch has staged. A commit
+that fails (disk full) fails its whole batch and leaves memory, log and resourceVersion as they were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from k9lite.api.errors import ApiError, already_exists, conflict, expired, internal, not_found
+from k9lite.api.objects import Obj
+from k9lite.clock import Clock
+from k9lite.store.lock import DirectoryLock
+from k9lite.store.log import Log, Row
+from k9lite.store.watch import Event, Stored, Watch
+
+MEMORY_EVENTS = 512
+"""Events kept in memory for watches that resume; older ones are read from disk."""
+MAX_PENDING = 20_000
+"""Events a watcher may lag behind before it is cut off: two changes of each of 10,000 objects."""
+MAX_BATCH = 512
+TRIM_SECONDS = 600.0
+HEAD_ROWS = 20_000
+"""Rows after the last head that make a start read too much; about 0.1 s."""
+
+Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Write:
+    verb: str
+    key: Key
+    obj: Obj | None
+    rv: int | None
+    uid: str | None
+    answer: asyncio.Future[Stored]
+
+
+_StoredList = list[Stored]
+_Events = list[Event]
+_Batch = list[_Write]
+_Rows = list[Row]
+_Staged = list[tuple[_Write, Event]]
+_Head = tuple[list[int], int]
+_Tasks = list[asyncio.Task[None]]
+
+
+class Store:
+    """Opened with `Store.open`; every method is for the event loop that opened it."""
+
+    def __init__(self, log: Log, lock: DirectoryLock, clock: Clock, history_seconds: int, history_bytes: int) -> None:
+        self._log = log
+        self._lock = lock
+        self._clock = clock
+        self._history = (history_seconds, history_bytes)
+        self._objects: dict[str, dict[str, dict[str, Stored]]] = {}
+        self._events: deque[Event] = deque(maxlen=MEMORY_EVENTS)
+        self._watches: set[Watch] = set()
+        self._queue: _Batch = []
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-read")
+        self._tasks: _Tasks = []
+        self._rows_since_head = 0
+        self.rv = 0
+
+    @classmethod
+    async def open(cls, directory: Path, *, clock: Clock, history_seconds: int, history_bytes: int) -> Store:
+        """Lock the directory, fold the log, start the writer. Raises DirectoryLocked, OSError, sqlite3.Error."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - before anything is served
+        lock = DirectoryLock(directory)
+        try:
+            log = Log(directory / "log.db")
+        except BaseException:
+            lock.release()
+            raise
+        store = cls(log, lock, clock, history_seconds, history_bytes)
+        store._fold()
+        store._tasks = [
+            asyncio.create_task(store._write_batches(), name="store-writer"),
+            asyncio.create_task(store._trim_regularly(), name="store-trim"),
+        ]
+        return store
+
+    def _fold(self) -> None:
+        for row in self._log.live_rows():
+            self._rows_since_head += 1
+            if row.verb == "DELETED":
+                self._forget(row.resource, row.namespace, row.name)
+            else:
+                self._remember(
+                    (row.resource, row.namespace, row.name), Stored(orjson.loads(row.body), row.body, row.rv)
+                )
+        self.rv = self._log.last_rv()
+
+    # Reads -------------------------------------------------------------------------------------------
+    def get(self, resource: str, namespace: str, name: str) -> Stored | None:
+        return self._objects.get(resource, {}).get(namespace, {}).get(name)
+
+    def list(self, resource: str, namespace: str | None = None) -> _StoredList:
+        """Ordered by namespace and name; all namespaces without one."""
+        spaces = self._objects.get(resource, {})
+        if namespace is not None:
+            found = spaces.get(namespace, {})
+            return [found[name] for name in sorted(found)]
+        return [spaces[space][name] for space in sorted(spaces) for name in sorted(spaces[space])]
+
+    def watch(
+        self,
+        resource: str | None,
+        namespace: str | None = None,
+        since: int | None = None,
+        max_pending: int = MAX_PENDING,
+    ) -> Watch:
+        """Every event after `since` (None: from now) of a resource and namespace (None: of all).
+
+        Raises ApiError 410 if that is no longer in the history, 504 if it is in the future.
+        """
+
+        def wants(of: str, space: str) -> bool:
+            return (resource is None or of == resource) and (namespace is None or space == namespace)
+
+        replay = None
+        if since is not None and since < self.rv:
+            if since < self._log.floor():
+                raise expired(f"too old resource version: {since} ({self._log.floor()})")
+
+            async def read(after: int, upto: int) -> _Events:
+                return await self._missed(after, upto, resource)
+
+            replay = (read, since, self.rv)
+        elif since is not None and since > self.rv:
+            raise ApiError(504, "Timeout", f"Too large resource version: {since}, current: {self.rv}",
+                           {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+                            "retryAfterSeconds": 1})  # fmt: skip
+        watch = Watch(wants, max_pending=max_pending, on_close=self._watches.discard, replay=replay)
+        self._watches.add(watch)
+        return watch
+
+    async def _missed(self, after: int, upto: int, resource: str | None) -> _Events:
+        """Events with after < rv <= upto: from memory if it reaches back far enough, else a page from disk."""
+        if self._events and self._events[0].rv <= after + 1:
+            return [event for event in self._events if after < event.rv <= upto]
+        loop = asyncio.get_running_loop()
+        rows = await loop.run_in_executor(self._reader, self._log.rows_between, after, upto, resource, 500)
+        return [_event(row, old) for row, old in rows]
+
+    # Writes ------------------------------------------------------------------------------------------
+    async def create(self, resource: str, namespace: str, name: str, obj: Obj) -> Stored:
+        """Store a new object. Raises ApiError AlreadyExists."""
+        return await self._submit("ADDED", (resource, namespace, name), obj)
+
+    async def update(
+        self, resource: str, namespace: str, name: str, obj: Obj, *, rv: int | None = None, uid: str | None = None
+    ) -> Stored:
+        """Replace an object, if it still has that rv and uid. An unchanged object is not written.
+
+        Raises ApiError NotFound or Conflict.
+        """
+        return await self._submit("MODIFIED", (resource, namespace, name), obj, rv, uid)
+
+    async def delete(
+        self, resource: str, namespace: str, name: str, *, rv: int | None = None, uid: str | None = None
+    ) -> Stored:
+        """Remove an object; returns its last state, with the resourceVersion of its removal."""
+        return await self._submit("DELETED", (resource, namespace, name), None, rv, uid)
+
+    async def _submit(
+        self, verb: str, key: Key, obj: Obj | None, rv: int | None = None, uid: str | None = None
+    ) -> Stored:
+        if self._closing:
+            raise ApiError(503, "ServiceUnavailable", "the control plane is stopping")
+        answer: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Write(verb, key, obj, rv, uid, answer))
+        self._wake.set()
+        return await answer
+
+    async def _write_batches(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._queue or not self._closing:
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+            rows, staged = self._stage(batch)
+            if not rows:
+                continue
+            try:
+                await loop.run_in_executor(self._thread, self._log.append, rows)
+            except sqlite3.Error as error:
+                self._refuse(staged, error)
+                continue
+            self._apply(staged)
+
+    def _stage(self, batch: _Batch) -> tuple[_Rows, _Staged]:
+        """Give each write that may happen its resourceVersion; answer those that may not."""
+        overlay: dict[Key, Stored | None] = {}
+        rows: _Rows = []
+        staged: _Staged = []
+        now, rv = self._clock.time(), self.rv
+        for write in batch:
+            if write.answer.done():  # the caller was cancelled
+                continue
+            current = overlay[write.key] if write.key in overlay else self.get(*write.key)
+            error = _refusal(write, current)
+            if error is not None:
+                write.answer.set_exception(error)
+                continue
+            obj = write.obj if write.obj is not None else current.copy() if current else {}
+            if write.verb == "MODIFIED" and current is not None and _same(obj, current):
+                waiting = staged and current.rv > self.rv
+                if not waiting:
+                    write.answer.set_result(current)
+                    continue
+            rv += 1
+            obj["metadata"]["resourceVersion"] = str(rv)
+            body = orjson.dumps(obj)
+            stored = Stored(obj, body, rv)
+            overlay[write.key] = None if write.verb == "DELETED" else stored
+            prev = current.rv if current else 0
+            rows.append(Row(rv, now, write.verb, *write.key, str(obj["metadata"].get("uid", "")), prev, body))
+            staged.append((write, Event(rv, write.verb, *write.key, stored, current)))
+        return rows, staged
+
+    def _apply(self, staged: _Staged) -> None:
+        self._rows_since_head += len(staged)
+        for write, event in staged:
+            if event.verb == "DELETED":
+                self._forget(*write.key)
+            else:
+                self._remember(write.key, event.stored)
+            self.rv = event.rv
+            self._events.append(event)
+            for watch in self._watches:
+                watch.offer(event)
+            if not write.answer.done():
+                write.answer.set_result(event.stored)
+
+    def _refuse(self, staged: _Staged, error: sqlite3.Error) -> None:
+        for write, _ in staged:
+            if not write.answer.done():
+                write.answer.set_exception(
+                    internal(
+                        f"the change could not be written to disk ({error}); nothing was changed. Free space or "
+                        f"check the disk, then try again"
+                    )
+                )
+
+    def _remember(self, key: Key, stored: Stored) -> None:
+        self._objects.setdefault(key[0], {}).setdefault(key[1], {})[key[2]] = stored
+
+    def _forget(self, resource: str, namespace: str, name: str) -> None:
+        self._objects.get(resource, {}).get(namespace, {}).pop(name, None)
+
+    # Keeping -----------------------------------------------------------------------------------------
+    async def _trim_regularly(self) -> None:
+        while True:
+            await self._clock.sleep(TRIM_SECONDS)
+            with contextlib.suppress(sqlite3.Error):  # tried again at the next turn
+                await self.trim()
+
+    async def trim(self) -> None:
+        """Forget history beyond its age and size, and shorten the next start."""
+        loop = asyncio.get_running_loop()
+        seconds, size = self._history
+        if self._rows_since_head > HEAD_ROWS:
+            await loop.run_in_executor(self._thread, self._log.set_head, *self._head())
+            self._rows_since_head = 0
+        await loop.run_in_executor(self._thread, self._log.trim, self._clock.time() - seconds, size)
+
+    def _head(self) -> _Head:
+        live = (
+            stored.rv for spaces in self._objects.values() for space in spaces.values() for stored in space.values()
+        )
+        return sorted(live), self.rv
+
+    async def close(self) -> None:
+        """Write what was accepted, note the head, release the directory. Watches end."""
+        self._closing = True
+        self._wake.set()
+        writer, *others = self._tasks
+        await writer
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for watch in list(self._watches):
+            watch.close()
+        self._reader.shutdown()
+        with contextlib.suppress(sqlite3.Error):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._log.set_head, *self._head())
+        self._thread.shutdown()
+        self._log.close()
+        self._lock.release()
+
+
+def _refusal(write: _Write, current: Stored | None) -> ApiError | None:
+    """Why a write may not happen, or None."""
+    resource, _, name = write.key
+    if write.verb == "ADDED":
+        return already_exists(resource, name) if current is not None else None
+    if current is None:
+        return not_found(resource, name)
+    uid: Any = current.obj["metadata"].get("uid", "")
+    if write.uid and write.uid != uid:
+        return conflict(
+            resource, name, f"Precondition failed: UID in precondition: {write.uid}, UID in object meta: {uid}"
+        )
+    if write.rv is not None and write.rv != current.rv:
+        return conflict(resource, name)
+    return None
+
+
+def _same(obj: Obj, current: Stored) -> bool:
+    """Whether an update changes nothing but the resourceVersion."""
+    obj["metadata"]["resourceVersion"] = str(current.rv)
+    return obj == current.obj
+
+
+def _event(row: Row, old: bytes | None) -> Event:
+    stored = Stored(orjson.loads(row.body), row.body, row.rv)
+    before = Stored(orjson.loads(old), old, row.prev) if old is not None else None
+    return Event(row.rv, row.verb, row.resource, row.namespace, row.name, stored, before)
