@@ -202,9 +202,7 @@ def test_any_writes_reopen_the_same_and_replay_exactly(sequence: list[Step], sin
                 seen = store.watch("pods")
                 for step in sequence:
                     await run_step(store, step)
-                live = [
-                    (event.rv, event.verb, event.stored.body, event.old and event.old.body) for event in seen.ready()
-                ]
+                live = [entry_of(event) for event in seen.ready()]
                 before = [(stored.rv, stored.body) for stored in store.list("pods")]
                 if not reopen:
                     await compare(store, live)
