@@ -85,14 +85,10 @@ def unknown_path() -> ApiError:
 
 def already_exists(group_resource: str, name: str) -> ApiError:
     """409 on create."""
-    return ApiError(
-        409, "AlreadyExists", f'{group_resource} "{name}" already exists', _details(group_resource, name)
-    )
+    return ApiError(409, "AlreadyExists", f'{group_resource} "{name}" already exists', _details(group_resource, name))
 
 
-MODIFIED_MEANWHILE = (
-    "the object has been modified; please apply your changes to the latest version and try again"
-)
+MODIFIED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 def conflict(group_resource: str, name: str, why: str = MODIFIED_MEANWHILE) -> ApiError:

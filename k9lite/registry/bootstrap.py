@@ -14,9 +14,7 @@ async def bootstrap(registry: Registry) -> None:
     """Create what is missing of them; what is there stays as it is."""
     for name in SYSTEM_NAMESPACES:
         if registry.store.get(NAMESPACES.key, "", name) is None:
-            await registry.create(
-                NAMESPACES, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            )
+            await registry.create(NAMESPACES, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     if registry.store.get(SERVICES.key, "default", "kubernetes") is None:
         await _create_api_service(registry)
 

@@ -1,0 +1,45 @@
+"""All served resources, and the ways to find one."""
+
+from __future__ import annotations
+
+from k9lite.api.kinds.apps import DEPLOYMENTS, REPLICASETS
+from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SERVICES
+from k9lite.api.kinds.discovery import ENDPOINTSLICES
+from k9lite.api.resources import Resource
+
+RESOURCES: tuple[Resource, ...] = (
+    PODS, SERVICES, ENDPOINTS, NAMESPACES, NODES, EVENTS, DEPLOYMENTS, REPLICASETS, ENDPOINTSLICES,
+)  # fmt: skip
+
+__all__ = [
+    "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "NAMESPACES", "NODES", "PODS", "REPLICASETS", "RESOURCES",
+    "SERVICES", "by_key", "by_kind", "by_path", "resolve",
+]  # fmt: skip
+
+_BY_KEY = {resource.key: resource for resource in RESOURCES}
+_BY_KIND = {(resource.api_version, resource.kind): resource for resource in RESOURCES}
+_BY_PATH = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
+_BY_WORD = {
+    word.lower(): resource
+    for resource in reversed(RESOURCES)
+    for plain in (resource.plural, resource.singular, resource.kind, *resource.short_names)
+    for word in (plain, f"{plain}.{resource.group}", f"{plain}.{resource.version}.{resource.group}")
+}
+
+
+def by_key(key: str) -> Resource:
+    """Raises KeyError."""
+    return _BY_KEY[key]
+
+
+def by_kind(api_version: str, kind: str) -> Resource | None:
+    return _BY_KIND.get((api_version, kind))
+
+
+def by_path(group: str, version: str, plural: str) -> Resource | None:
+    return _BY_PATH.get((group, version, plural))
+
+
+def resolve(word: str) -> Resource | None:
+    """By plural, singular, short name or Kind, in any case, optionally followed by `.group`."""
+    return _BY_WORD.get(word.lower())

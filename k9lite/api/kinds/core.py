@@ -1,0 +1,346 @@
+"""The core group, v1: Namespace, Node, Pod, Service, Endpoints, Event."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from k9lite.api import podspec
+from k9lite.api.errors import Cause
+from k9lite.api.objects import Obj, dig, is_true, labels_of
+from k9lite.api.printing import (
+    NONE,
+    UNKNOWN,
+    age,
+    created_age,
+    endpoints_cell,
+    external_ip,
+    labels_text,
+    pod_ready,
+    pod_status,
+    ports_cell,
+    restarts_cell,
+    text_or,
+)
+from k9lite.api.resources import Column, Resource
+from k9lite.api.selectors import field_reader
+from k9lite.api.validation import check_port, check_port_name, duplicate, not_allowed, required, unsupported, wrong
+
+NAME = Column("Name", lambda obj, _: str(obj["metadata"].get("name", "")), format="name")
+AGE = Column("Age", created_age)
+
+
+# Namespace -------------------------------------------------------------------------------------------
+def _default_namespace(obj: Obj) -> None:
+    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get("name", "")
+    obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+
+
+def _namespace_status(obj: Obj) -> None:
+    obj["status"] = {"phase": "Active"}
+
+
+NAMESPACES = Resource(
+    "", "v1", "Namespace", "namespaces", "namespace",
+    namespaced=False, short_names=("ns",), subresources=("status", "finalize"), name_rule="label",
+    default=_default_namespace, reset_status=_namespace_status,
+    selectable_fields={"status.phase": field_reader("status.phase")},
+    columns=(NAME, Column("Status", lambda obj, _: dig(obj, "status", "phase", default="")), AGE),
+)  # fmt: skip
+
+
+# Node ------------------------------------------------------------------------------------------------
+def _node_status(obj: Obj, _: float) -> str:
+    ready = "Ready" if is_true(obj, "Ready") else "NotReady"
+    return ready + (",SchedulingDisabled" if dig(obj, "spec", "unschedulable") else "")
+
+
+def _roles(obj: Obj, _: float) -> str:
+    prefix = "node-role.kubernetes.io/"
+    return ",".join(sorted(key.removeprefix(prefix) for key in labels_of(obj) if key.startswith(prefix))) or NONE
+
+
+def _node_address(kind: str) -> Any:
+    def cell(obj: Obj, _: float) -> str:
+        addresses = dig(obj, "status", "addresses", default=[])
+        return next((str(entry["address"]) for entry in addresses if entry.get("type") == kind), NONE)
+
+    return cell
+
+
+def _node_info(field: str) -> Any:
+    return lambda obj, _: str(dig(obj, "status", "nodeInfo", field, default=UNKNOWN))
+
+
+NODES = Resource(
+    "", "v1", "Node", "nodes", "node",
+    namespaced=False, short_names=("no",), subresources=("status",),
+    selectable_fields={"spec.unschedulable": field_reader("spec.unschedulable")},
+    columns=(
+        NAME, Column("Status", _node_status), Column("Roles", _roles), AGE,
+        Column("Version", _node_info("kubeletVersion")),
+        Column("Internal-IP", _node_address("InternalIP"), priority=1),
+        Column("External-IP", _node_address("ExternalIP"), priority=1),
+        Column("OS-Image", _node_info("osImage"), priority=1),
+        Column("Kernel-Version", _node_info("kernelVersion"), priority=1),
+        Column("Container-Runtime", _node_info("containerRuntimeVersion"), priority=1),
+    ),
+)  # fmt: skip
+
+
+# Pod -------------------------------------------------------------------------------------------------
+def _default_pod(obj: Obj) -> None:
+    spec = obj.get("spec")
+    if not isinstance(spec, dict):
+        return
+    podspec.default_pod_spec(spec)
+    spec.setdefault("enableServiceLinks", True)
+    spec.setdefault("serviceAccountName", "default")
+    for container in spec.get("containers") or []:
+        limits = dig(container, "resources", "limits", default={})
+        if limits:
+            requests = container["resources"].setdefault("requests", {})
+            for name, value in limits.items():
+                requests.setdefault(name, value)
+
+
+def _pod_status_reset(obj: Obj) -> None:
+    obj["status"] = {"phase": "Pending", "qosClass": podspec.qos_class(obj.get("spec") or {})}
+
+
+_MUTABLE = ("activeDeadlineSeconds", "tolerations", "schedulingGates")
+
+
+def _mutable_part(spec: Obj) -> Obj:
+    """A PodSpec without the fields that may change after creation."""
+    rest = {
+        key: value
+        for key, value in spec.items()
+        if key not in ("activeDeadlineSeconds", "tolerations", "schedulingGates")
+    }
+    for group in ("containers", "initContainers"):
+        if isinstance(rest.get(group), list):
+            rest[group] = [{**container, "image": ""} for container in rest[group]]
+    return rest
+
+
+def _validate_pod_update(new: Obj, old: Obj) -> list[Cause]:
+    before, after = old.get("spec") or {}, new.get("spec") or {}
+    if before == after:
+        return []
+    before, after = _mutable_part(before), _mutable_part(after)
+    if not before.get("nodeName"):
+        after.pop("nodeName", None)
+    if before != after:
+        return [
+            not_allowed(
+                "spec",
+                "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+                "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+                "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+            )
+        ]
+    return []
+
+
+_POD_FIELDS = (
+    "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+    "status.phase", "status.podIP", "status.nominatedNodeName",
+)  # fmt: skip
+
+PODS = Resource(
+    "", "v1", "Pod", "pods", "pod",
+    short_names=("po",), categories=("all",), subresources=("status", "log", "binding", "eviction"), graceful=True,
+    default=_default_pod, reset_status=_pod_status_reset,
+    validate=lambda obj: podspec.validate_pod_spec(obj.get("spec"), "spec"), validate_update=_validate_pod_update,
+    selectable_fields={path: field_reader(path) for path in _POD_FIELDS},
+    columns=(
+        NAME,
+        Column("Ready", lambda obj, _: pod_ready(obj)),
+        Column("Status", lambda obj, _: pod_status(obj)),
+        Column("Restarts", restarts_cell),
+        AGE,
+        Column("IP", lambda obj, _: text_or(dig(obj, "status", "podIP")), priority=1),
+        Column("Node", lambda obj, _: text_or(dig(obj, "spec", "nodeName")), priority=1),
+        Column("Nominated Node", lambda obj, _: text_or(dig(obj, "status", "nominatedNodeName")), priority=1),
+        Column("Readiness Gates", lambda _obj, _now: NONE, priority=1),
+    ),
+)  # fmt: skip
+
+
+# Service ---------------------------------------------------------------------------------------------
+SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+
+
+def _default_service(obj: Obj) -> None:
+    spec = obj.get("spec")
+    if not isinstance(spec, dict):
+        return
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    if spec["sessionAffinity"] == "ClientIP":
+        spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {}).setdefault("timeoutSeconds", 10800)
+    for port in spec.get("ports") or []:
+        if isinstance(port, dict):
+            port.setdefault("protocol", "TCP")
+            if not port.get("targetPort"):
+                port["targetPort"] = port.get("port")
+    if spec["type"] == "ExternalName":
+        return
+    spec.setdefault("ipFamilies", ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    if spec["type"] == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+
+
+def _service_status(obj: Obj) -> None:
+    obj["status"] = {"loadBalancer": {}}
+
+
+def _validate_service(obj: Obj) -> list[Cause]:
+    spec = obj.get("spec")
+    if not isinstance(spec, dict):
+        return [required("spec")]
+    causes: list[Cause] = []
+    if spec.get("type") not in SERVICE_TYPES:
+        causes.append(unsupported("spec.type", spec.get("type"), SERVICE_TYPES))
+    if spec.get("type") == "ExternalName" and not spec.get("externalName"):
+        causes.append(required("spec.externalName"))
+    if spec.get("sessionAffinity") not in ("None", "ClientIP"):
+        causes.append(unsupported("spec.sessionAffinity", spec.get("sessionAffinity"), ("ClientIP", "None")))
+    address = spec.get("clusterIP")
+    if address and address != "None":
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            causes.append(
+                wrong("spec.clusterIPs[0]", address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+            )
+    return causes + _validate_service_ports(spec)
+
+
+def _validate_service_ports(spec: Obj) -> list[Cause]:
+    ports = spec.get("ports") or []
+    if not isinstance(ports, list) or not all(isinstance(port, dict) for port in ports):
+        return [wrong("spec.ports", ports, "must be a list of objects")]
+    causes: list[Cause] = []
+    if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+        causes.append(required("spec.ports"))
+    names: set[str] = set()
+    pairs: set[tuple[Any, Any]] = set()
+    for index, port in enumerate(ports):
+        at = f"spec.ports[{index}]"
+        name = str(port.get("name") or "")
+        if not name and len(ports) > 1:
+            causes.append(required(f"{at}.name"))
+        if name in names and name:
+            causes.append(duplicate(f"{at}.name", name))
+        names.add(name)
+        causes += check_port(f"{at}.port", port.get("port"))
+        if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
+            causes.append(unsupported(f"{at}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP")))
+        target = port.get("targetPort")
+        if isinstance(target, str):
+            causes += check_port_name(f"{at}.targetPort", target)
+        elif target is not None:
+            causes += check_port(f"{at}.targetPort", target)
+        if port.get("nodePort") and spec.get("type") not in ("NodePort", "LoadBalancer"):
+            causes.append(not_allowed(f"{at}.nodePort", f"may not be used when `type` is '{spec.get('type')}'"))
+        pair = (port.get("port"), port.get("protocol"))
+        if pair in pairs:
+            causes.append(duplicate(at, {"port": pair[0], "protocol": pair[1]}))
+        pairs.add(pair)
+    return causes
+
+
+def _validate_service_update(new: Obj, old: Obj) -> list[Cause]:
+    before, after = dig(old, "spec", "clusterIP"), dig(new, "spec", "clusterIP")
+    if before and dig(new, "spec", "type") != "ExternalName" and after != before:
+        return [wrong("spec.clusterIPs[0]", after or "", "may not change once set")]
+    return []
+
+
+SERVICES = Resource(
+    "", "v1", "Service", "services", "service",
+    short_names=("svc",), categories=("all",), subresources=("status",), name_rule="dns1035",
+    default=_default_service, reset_status=_service_status,
+    validate=_validate_service, validate_update=_validate_service_update,
+    selectable_fields={path: field_reader(path) for path in ("spec.clusterIP", "spec.type")},
+    columns=(
+        NAME,
+        Column("Type", lambda obj, _: dig(obj, "spec", "type", default="")),
+        Column("Cluster-IP", lambda obj, _: text_or(dig(obj, "spec", "clusterIP"))),
+        Column("External-IP", lambda obj, _: external_ip(obj)),
+        Column("Port(s)", lambda obj, _: ports_cell(obj)),
+        AGE,
+        Column("Selector", lambda obj, _: labels_text(dig(obj, "spec", "selector")), priority=1),
+    ),
+)  # fmt: skip
+
+
+# Endpoints, Event ------------------------------------------------------------------------------------
+def _default_endpoints(obj: Obj) -> None:
+    for subset in obj.get("subsets") or []:
+        for port in subset.get("ports") or []:
+            port.setdefault("protocol", "TCP")
+
+
+ENDPOINTS = Resource(
+    "", "v1", "Endpoints", "endpoints", "endpoints",
+    short_names=("ep",), default=_default_endpoints,
+    columns=(NAME, Column("Endpoints", lambda obj, _: endpoints_cell(obj.get("subsets"))), AGE),
+)  # fmt: skip
+
+
+def _last_seen(obj: Obj, now: float) -> str:
+    return age(obj.get("lastTimestamp") or obj.get("eventTime") or obj.get("firstTimestamp"), now)
+
+
+def _event_object(obj: Obj, _: float) -> str:
+    about = obj.get("involvedObject") or {}
+    return f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
+
+
+def _event_source(obj: Obj, _: float) -> str:
+    source = obj.get("source") or {}
+    parts = [
+        source.get("component") or obj.get("reportingComponent"),
+        source.get("host") or obj.get("reportingInstance"),
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _validate_event(obj: Obj) -> list[Cause]:
+    about = obj.get("involvedObject") or {}
+    space = obj["metadata"].get("namespace")
+    if about.get("namespace") and about["namespace"] != space:
+        return [wrong("involvedObject.namespace", about["namespace"], "does not match event.namespace")]
+    return []
+
+
+_EVENT_FIELDS = (
+    "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+    "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath",
+    "reason", "reportingComponent", "type",
+)  # fmt: skip
+
+EVENTS = Resource(
+    "", "v1", "Event", "events", "event",
+    short_names=("ev",), validate=_validate_event,
+    selectable_fields={**{path: field_reader(path) for path in _EVENT_FIELDS}, "source": field_reader("source.component")},
+    columns=(
+        Column("Last Seen", _last_seen),
+        Column("Type", lambda obj, _: str(obj.get("type", ""))),
+        Column("Reason", lambda obj, _: str(obj.get("reason", ""))),
+        Column("Object", _event_object),
+        Column("Subobject", lambda obj, _: dig(obj, "involvedObject", "fieldPath", default=""), priority=1),
+        Column("Source", _event_source, priority=1),
+        Column("Message", lambda obj, _: str(obj.get("message", "")).strip()),
+        Column("First Seen", lambda obj, now: age(obj.get("firstTimestamp") or obj.get("eventTime"), now), priority=1),
+        Column("Count", lambda obj, _: int(obj.get("count") or 1), type="integer", priority=1),
+        Column("Name", NAME.cell, format="name", priority=1),
+    ),
+)  # fmt: skip

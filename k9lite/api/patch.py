@@ -1,0 +1,75 @@
+"""Patches: JSON merge patch (RFC 7386) and JSON patch (RFC 6902)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from k9lite.api.errors import ApiError, bad_request
+from k9lite.api.objects import Obj
+
+MERGE = "application/merge-patch+json"
+JSON = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+SUPPORTED = (JSON, MERGE)
+
+
+def apply_patch(content_type: str, patch: Any, obj: Obj) -> Obj:
+    """The patched object; `obj` may be changed. Raises ApiError 400, 415 or 422."""
+    if content_type == MERGE:
+        if not isinstance(patch, dict):
+            raise bad_request("a merge patch must be a JSON object")
+        patched: Obj = merge(obj, patch)
+        return patched
+    if content_type == JSON:
+        return _json_patch(patch, obj)
+    raise ApiError(
+        415,
+        "UnsupportedMediaType",
+        f"the body of the request was in an unknown format - accepted media types include: {', '.join(SUPPORTED)}",
+    )
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """RFC 7386: null deletes, objects merge, everything else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged.get(key), value)
+    return merged
+
+
+def merge_patch_between(old: Any, new: Any) -> Any:
+    """The smallest merge patch that makes `new` out of `old`."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    patch = {key: None for key in old if key not in new}
+    patch |= {
+        key: merge_patch_between(old[key], value) if key in old else value
+        for key, value in new.items()
+        if key not in old or old[key] != value
+    }
+    return patch
+
+
+def _json_patch(patch: Any, obj: Obj) -> Obj:
+    import jsonpatch
+    from jsonpointer import JsonPointerException
+
+    if not isinstance(patch, list) or not all(isinstance(step, dict) for step in patch):
+        raise bad_request("error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch")
+    try:
+        patched: Obj = jsonpatch.apply_patch(obj, patch, in_place=True)
+    except jsonpatch.InvalidJsonPatch as error:
+        raise bad_request(f"error decoding patch: {error}") from error
+    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError, IndexError) as error:
+        raise ApiError(
+            422, "Invalid", "the server rejected our request due to an error in our request",
+            {"causes": [{"reason": "FieldValueInvalid", "message": str(error), "field": "patch"}]},
+        ) from error  # fmt: skip
+    if not isinstance(patched, dict):
+        raise bad_request("the patch did not result in an object")
+    return patched

@@ -1,0 +1,165 @@
+"""Field errors with upstream's words, and the rules of names, labels and numbers.
+
+Source: k8s.io/apimachinery/pkg/util/validation and /validation/field.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from k9lite.api.errors import Cause
+from k9lite.api.objects import Obj
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
+_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_MAY = "must start and end with an alphanumeric character"
+
+NAME_RULES: dict[str, tuple[re.Pattern[str], int, str]] = {
+    "subdomain": (
+        re.compile(_SUBDOMAIN), 253,
+        f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and {_MAY} "
+        f"(e.g. 'example.com', regex used for validation is '{_SUBDOMAIN.replace(chr(92) * 2, chr(92))}')",
+    ),
+    "label": (
+        re.compile(_LABEL), 63,
+        f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and {_MAY} "
+        f"(e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')",
+    ),
+    "dns1035": (
+        re.compile(_DNS1035), 63,
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+        "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation "
+        f"is '{_DNS1035}')",
+    ),
+}  # fmt: skip
+
+
+def required(field: str, detail: str = "") -> Cause:
+    return Cause(field, "FieldValueRequired", "Required value" + (f": {detail}" if detail else ""))
+
+
+def wrong(field: str, value: Any, why: str) -> Cause:
+    """Invalid value, quoted as Go quotes it."""
+    return Cause(field, "FieldValueInvalid", f"Invalid value: {_go(value)}: {why}")
+
+
+def unsupported(field: str, value: Any, choices: tuple[str, ...]) -> Cause:
+    listed = ", ".join(f'"{choice}"' for choice in sorted(choices))
+    return Cause(field, "FieldValueNotSupported", f"Unsupported value: {_go(value)}: supported values: {listed}")
+
+
+def duplicate(field: str, value: Any) -> Cause:
+    return Cause(field, "FieldValueDuplicate", f"Duplicate value: {_go(value)}")
+
+
+def not_allowed(field: str, why: str) -> Cause:
+    return Cause(field, "FieldValueForbidden", f"Forbidden: {why}")
+
+
+def _go(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
+def check_name(field: str, name: str, rule: str) -> list[Cause]:
+    """metadata.name and the like, by `subdomain`, `label` or `dns1035`."""
+    pattern, limit, words = NAME_RULES[rule]
+    causes = []
+    if len(name) > limit:
+        causes.append(wrong(field, name, f"must be no more than {limit} characters"))
+    if not pattern.fullmatch(name):
+        causes.append(wrong(field, name, words))
+    return causes
+
+
+def check_labels(field: str, labels: Any) -> list[Cause]:
+    """Keys and values of a label map."""
+    if not isinstance(labels, dict):
+        return [wrong(field, labels, "must be a map of string to string")] if labels is not None else []
+    causes = []
+    for key, value in labels.items():
+        causes += check_key(field, key)
+        if not isinstance(value, str):
+            causes.append(wrong(field, value, "label values must be strings; quote the value"))
+        elif len(value) > 63:
+            causes.append(wrong(field, value, "must be no more than 63 characters"))
+        elif value and not re.fullmatch(_QUALIFIED, value):
+            causes.append(
+                wrong(field, value, "a valid label must be an empty string or consist of alphanumeric characters, '-', "
+                      f"'_' or '.', and {_MAY} (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation "
+                      "is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')")
+            )  # fmt: skip
+    return causes
+
+
+def check_key(field: str, key: str) -> list[Cause]:
+    """A label or annotation key: `[prefix/]name`."""
+    prefix, slash, name = key.rpartition("/")
+    if slash and (len(prefix) > 253 or not re.fullmatch(_SUBDOMAIN, prefix)):
+        return [wrong(field, key, "prefix part " + NAME_RULES["subdomain"][2])]
+    if len(name) > 63 or not re.fullmatch(_QUALIFIED, name):
+        return [
+            wrong(field, key, f"name part must consist of alphanumeric characters, '-', '_' or '.', and {_MAY} (e.g. "
+                  f"'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')")
+        ]  # fmt: skip
+    return []
+
+
+def check_annotations(field: str, annotations: Any) -> list[Cause]:
+    if annotations is None:
+        return []
+    if not isinstance(annotations, dict):
+        return [wrong(field, annotations, "must be a map of string to string")]
+    causes = [cause for key in annotations for cause in check_key(field, key.lower())]
+    causes += [
+        wrong(f"{field}.{key}", value, "annotation values must be strings; quote the value")
+        for key, value in annotations.items()
+        if not isinstance(value, str)
+    ]
+    size = sum(len(key) + len(str(value)) for key, value in annotations.items())
+    if size > 256 * 1024:
+        causes.append(Cause(field, "FieldValueTooLong", "Too long: may not be more than 262144 bytes"))
+    return causes
+
+
+def check_non_negative(field: str, value: Any) -> list[Cause]:
+    if value is None:
+        return []
+    if not isinstance(value, int) or isinstance(value, bool):
+        return [wrong(field, value, "must be an integer")]
+    return [wrong(field, value, "must be greater than or equal to 0")] if value < 0 else []
+
+
+def check_port(field: str, value: Any) -> list[Cause]:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
+        return [wrong(field, value, "must be between 1 and 65535, inclusive")]
+    return []
+
+
+def check_port_name(field: str, name: str) -> list[Cause]:
+    """IANA service names: at most 15 of a-z, 0-9 and '-', with a letter."""
+    causes = []
+    if len(name) > 15:
+        causes.append(wrong(field, name, "must be no more than 15 characters"))
+    if not re.fullmatch("[-a-z0-9]+", name):
+        causes.append(wrong(field, name, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"))
+    elif not re.search("[a-z]", name):
+        causes.append(wrong(field, name, "must contain at least one letter (a-z)"))
+    return causes
+
+
+def immutable(field: str, new: Obj, old: Obj, *path: str) -> list[Cause]:
+    """`field is immutable` if the value at `path` differs."""
+    for key in path:
+        new, old = (new or {}).get(key), (old or {}).get(key)  # type: ignore[assignment]
+    return [wrong(field, new, "field is immutable")] if new != old else []

@@ -1,0 +1,317 @@
+"""The verbs over the store, with the rules of each kind: what the API server, controllers and node write through.
+
+    create   identity, defaults, validation, namespace, allocation -> store
+    update   the same against the old object; preconditions; the last finalizer removed ends a deletion
+    delete   graceful for pods, held by finalizers, else at once
+
+Source of the semantics: k8s.io/apiserver/pkg/registry/generic/registry/store.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from k9lite.api.catalog import NAMESPACES, SERVICES
+from k9lite.api.errors import ApiError, Cause, already_exists, conflict, forbidden, not_found
+from k9lite.api.meta import (
+    DeleteOptions,
+    check_identity,
+    generated_name,
+    prepare_create,
+    prepare_update,
+)
+from k9lite.api.objects import Obj, dig, encode, is_deleting, name_of
+from k9lite.api.patch import apply_patch
+from k9lite.api.resources import Resource
+from k9lite.clock import Clock, rfc3339
+from k9lite.registry.allocator import Allocator, addresses_of, ports_of
+from k9lite.store.store import Store
+from k9lite.store.watch import Stored
+
+PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_RETRIES = 20
+
+Change = Callable[[Obj], Obj | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """`removed` is False while the object is still there: ending gracefully, or held by finalizers."""
+
+    stored: Stored
+    removed: bool
+
+
+class Registry:
+    """One for each store."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        service_cidr: str = "10.96.0.0/16",
+        node_ports: range = range(30000, 32768),
+        port_is_free: Callable[[int], bool] = lambda _: True,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self._allocator = Allocator(service_cidr, node_ports, port_is_free)
+        for stored in store.list(SERVICES.key):
+            self._allocator.hold(stored.obj)
+
+    def now(self) -> str:
+        return rfc3339(self.clock.time())
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Stored:
+        """Raises ApiError NotFound."""
+        stored = self.store.get(resource.key, namespace, name)
+        if stored is None:
+            raise not_found(resource.key, name)
+        return stored
+
+    # Create ------------------------------------------------------------------------------------------
+    async def create(self, resource: Resource, namespace: str, obj: Obj, *, dry_run: bool = False) -> Stored:
+        """Store a new object; the registry owns `obj` afterwards. Raises ApiError."""
+        check_identity(resource, obj, namespace)
+        base = "" if obj["metadata"].get("name") else str(obj["metadata"].get("generateName") or "")
+        prepare_create(resource, obj, self.now())
+        self._check_namespace(resource, namespace, name_of(obj))
+        taken = self._allocator.allocate(obj, None) if resource is SERVICES else None
+        try:
+            if dry_run:
+                return self._would_be(resource, obj, taken)
+            for _ in range(_RETRIES if base else 0):
+                if self.store.get(resource.key, namespace, name_of(obj)) is None:
+                    break
+                obj["metadata"]["name"] = generated_name(base)
+            return await self.store.create(resource.key, namespace, name_of(obj), obj)
+        except BaseException:
+            if taken:
+                self._allocator.release(*taken)
+            raise
+
+    def _would_be(self, resource: Resource, obj: Obj, taken: tuple[set[str], set[int]] | None) -> Stored:
+        """The answer to a dry run."""
+        if taken:
+            self._allocator.release(*taken)
+        if self.store.get(resource.key, obj["metadata"].get("namespace", ""), name_of(obj)):
+            raise already_exists(resource.key, name_of(obj))
+        return Stored(obj, encode(obj), self.store.rv)
+
+    def _check_namespace(self, resource: Resource, namespace: str, name: str) -> None:
+        if not resource.namespaced:
+            return
+        found = self.store.get(NAMESPACES.key, "", namespace)
+        if found is None:
+            raise not_found(NAMESPACES.key, namespace)
+        if is_deleting(found.obj):
+            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise forbidden(
+                resource.key, name, why,
+                [Cause("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")],
+            )  # fmt: skip
+
+    # Update ------------------------------------------------------------------------------------------
+    async def update(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        obj: Obj,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Stored:
+        """Replace an object. Its resourceVersion, if given, has to be the current one. Raises ApiError."""
+        current = self.get(resource, namespace, name)
+        check_identity(resource, obj, namespace, name)
+        wanted = prepare_update(resource, obj, current.obj, subresource)
+        taken = None
+        if resource is SERVICES and subresource is None:
+            taken = self._allocator.allocate(obj, current.obj)
+        try:
+            if dry_run:
+                if taken:
+                    self._allocator.release(*taken)
+                return Stored(obj, encode(obj), current.rv)
+            if _deletion_ends(obj):
+                return await self._remove(resource, current, wanted if wanted is not None else current.rv)
+            stored = await self.store.update(
+                resource.key, namespace, name, obj, rv=wanted if wanted is not None else current.rv
+            )
+        except BaseException:
+            if taken:
+                self._allocator.release(*taken)
+            raise
+        if taken is not None:
+            self._allocator.release(
+                addresses_of(current.obj) - addresses_of(stored.obj), ports_of(current.obj) - ports_of(stored.obj)
+            )
+        return stored
+
+    async def mutate(
+        self, resource: Resource, namespace: str, name: str, change: Change, *, subresource: str | None = None
+    ) -> Stored | None:
+        """Read, change, write; again if the object changed meanwhile. None if it is gone or nothing is to do."""
+        for attempt in range(_RETRIES):
+            current = self.store.get(resource.key, namespace, name)
+            changed = change(current.copy()) if current is not None else None
+            if changed is None:
+                return None
+            try:
+                return await self.update(resource, namespace, name, changed, subresource=subresource)
+            except ApiError as error:
+                if error.reason == "NotFound":
+                    return None
+                if error.reason != "Conflict" or attempt == _RETRIES - 1:
+                    raise
+        return None
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        content_type: str,
+        patch: Any,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Stored:
+        """Patch an object; a resourceVersion inside the patch is a precondition. Raises ApiError."""
+        for attempt in range(_RETRIES):
+            current = self.get(resource, namespace, name)
+            changed = apply_patch(content_type, patch, current.copy())
+            own_conflict = dig(changed, "metadata", "resourceVersion") == str(current.rv)
+            try:
+                return await self.update(resource, namespace, name, changed, subresource=subresource, dry_run=dry_run)
+            except ApiError as error:
+                if error.reason != "Conflict" or not own_conflict or attempt == _RETRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    # Delete ------------------------------------------------------------------------------------------
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        options: DeleteOptions = DeleteOptions(),  # noqa: B008
+    ) -> Deleted:
+        """Delete an object, or begin to. Raises ApiError."""
+        for attempt in range(_RETRIES):
+            current = self.get(resource, namespace, name)
+            try:
+                return await self._delete_once(resource, current, options)
+            except ApiError as error:
+                if error.reason != "Conflict" or options.rv is not None or attempt == _RETRIES - 1:
+                    raise
+                if options.uid and options.uid != current.obj["metadata"]["uid"]:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _delete_once(self, resource: Resource, current: Stored, options: DeleteOptions) -> Deleted:
+        self._check_deletable(resource, current, options)
+        obj = current.copy()
+        grace = _grace(resource, obj, options)
+        finalizers = _finalizers(resource, obj, options)
+        if grace == 0 and not finalizers and not _held_by_spec(obj):
+            if options.dry_run:
+                return Deleted(current, True)
+            return Deleted(await self._remove(resource, current, current.rv), True)
+        metadata = obj["metadata"]
+        if finalizers:
+            metadata["finalizers"] = finalizers
+        if not is_deleting(obj) or grace < int(metadata.get("deletionGracePeriodSeconds", 0)):
+            metadata["deletionTimestamp"] = rfc3339(self.clock.time() + grace)
+            metadata["deletionGracePeriodSeconds"] = grace
+        if resource is NAMESPACES:
+            obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+        if options.dry_run:
+            return Deleted(current, False)
+        space = metadata.get("namespace", "")
+        return Deleted(await self.store.update(resource.key, space, name_of(obj), obj, rv=current.rv), False)
+
+    def _check_deletable(self, resource: Resource, current: Stored, options: DeleteOptions) -> None:
+        metadata = current.obj["metadata"]
+        if options.uid and options.uid != metadata["uid"]:
+            why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
+            raise conflict(resource.key, metadata["name"], why)
+        if options.rv is not None and options.rv != current.rv:
+            raise conflict(resource.key, metadata["name"])
+        if resource is NAMESPACES and metadata["name"] in PROTECTED_NAMESPACES:
+            raise forbidden(resource.key, metadata["name"], "this namespace may not be deleted")
+
+    async def _remove(self, resource: Resource, current: Stored, rv: int) -> Stored:
+        metadata = current.obj["metadata"]
+        removed = await self.store.delete(
+            resource.key, metadata.get("namespace", ""), metadata["name"], rv=rv, uid=metadata["uid"]
+        )
+        if resource is SERVICES:
+            self._allocator.release(addresses_of(removed.obj), ports_of(removed.obj))
+        return removed
+
+    async def finalize_namespace(self, name: str, finalizers: list[str]) -> Stored:
+        """The `finalize` subresource: sets spec.finalizers; the namespace goes with the last of them."""
+        current = self.get(NAMESPACES, "", name)
+        obj = current.copy()
+        obj.setdefault("spec", {})["finalizers"] = finalizers
+        if not finalizers and is_deleting(obj):
+            return await self._remove(NAMESPACES, current, current.rv)
+        return await self.store.update(NAMESPACES.key, "", name, obj, rv=current.rv)
+
+    async def delete_collection(
+        self, resource: Resource, namespace: str | None, wanted: Callable[[Obj], bool], options: DeleteOptions
+    ) -> list[Stored]:
+        """Delete every object that is wanted; those that go meanwhile are passed over."""
+        deleted = []
+        for stored in self.store.list(resource.key, namespace):
+            if wanted(stored.obj):
+                try:
+                    space = stored.obj["metadata"].get("namespace", "")
+                    deleted.append((await self.delete(resource, space, name_of(stored.obj), options)).stored)
+                except ApiError as error:
+                    if error.reason != "NotFound":
+                        raise
+        return deleted
+
+
+def _grace(resource: Resource, obj: Obj, options: DeleteOptions) -> int:
+    """Seconds until the object may be removed. Pods that never ran, or have ended, need none."""
+    if not resource.graceful:
+        return 0
+    if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in ("Succeeded", "Failed"):
+        return 0
+    grace = options.grace_seconds
+    if grace is None:
+        grace = int(dig(obj, "spec", "terminationGracePeriodSeconds", default=30))
+    return 1 if grace < 0 else grace
+
+
+def _finalizers(resource: Resource, obj: Obj, options: DeleteOptions) -> list[str]:
+    """What holds the object, with the marks for the garbage collector that the options ask for."""
+    found = [item for item in obj["metadata"].get("finalizers") or [] if item not in (FOREGROUND, ORPHAN)]
+    marks = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(options.propagation or "", [])
+    if options.propagation is None:
+        marks = [item for item in obj["metadata"].get("finalizers") or [] if item in (FOREGROUND, ORPHAN)]
+    return [*found, *marks]
+
+
+def _held_by_spec(obj: Obj) -> bool:
+    """Namespaces are held by spec.finalizers until they are empty."""
+    return bool(obj.get("kind") == "Namespace" and dig(obj, "spec", "finalizers", default=[]))
+
+
+def _deletion_ends(obj: Obj) -> bool:
+    """Whether an update took away the last thing that held an object which is being deleted."""
+    metadata = obj["metadata"]
+    return bool(
+        metadata.get("deletionTimestamp")
+        and not metadata.get("finalizers")
+        and not metadata.get("deletionGracePeriodSeconds")
+        and not _held_by_spec(obj)
+    )

@@ -1,0 +1,54 @@
+"""The scale subresource: autoscaling/v1 Scale in front of spec.replicas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from k9lite.api.errors import invalid
+from k9lite.api.kinds.apps import selector_text
+from k9lite.api.objects import Obj, dig
+from k9lite.api.patch import apply_patch
+from k9lite.api.resources import Resource
+from k9lite.api.validation import check_non_negative
+from k9lite.registry.registry import Registry
+
+
+def scale_of(obj: Obj) -> Obj:
+    """The Scale of an object that has replicas."""
+    metadata = obj["metadata"]
+    fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {field: metadata[field] for field in fields if field in metadata},
+        "spec": {"replicas": dig(obj, "spec", "replicas", default=0)},
+        "status": {"replicas": dig(obj, "status", "replicas", default=0), "selector": selector_text(obj)},
+    }
+
+
+async def put_scale(
+    registry: Registry, resource: Resource, namespace: str, name: str, scale: Obj, *, dry_run: bool = False
+) -> Obj:
+    """Set the replicas. Raises ApiError Conflict, Invalid or NotFound."""
+    replicas = dig(scale, "spec", "replicas", default=0)
+    causes = check_non_negative("spec.replicas", replicas)
+    if causes:
+        raise invalid("Scale", "autoscaling", name, causes)
+    patch: Obj = {"spec": {"replicas": replicas}}
+    version = dig(scale, "metadata", "resourceVersion")
+    if version:
+        patch["metadata"] = {"resourceVersion": version}
+    stored = await registry.patch(resource, namespace, name, "application/merge-patch+json", patch, dry_run=dry_run)
+    return scale_of(stored.obj)
+
+
+async def patch_scale(
+    registry: Registry, resource: Resource, namespace: str, name: str, content_type: str, patch: Any, *, dry_run: bool
+) -> Obj:
+    """Patch the Scale. Raises ApiError."""
+    scale = scale_of(registry.get(resource, namespace, name).copy())
+    given = dig(patch, "metadata", "resourceVersion") if isinstance(patch, dict) else None
+    changed = apply_patch(content_type, patch, scale)
+    if given is None:
+        changed["metadata"].pop("resourceVersion", None)
+    return await put_scale(registry, resource, namespace, name, changed, dry_run=dry_run)
