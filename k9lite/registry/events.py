@@ -45,7 +45,7 @@ class EventRecorder:
             self._waiting.task_done()
 
     async def _record(self, about: Obj, kind: str, reason: str, message: str) -> None:
-        key = (about.get("uid", about["name"]), kind, reason, message)
+        key = (str(about.get("uid") or about["name"]), kind, reason, message)
         now = self._registry.now()
         known = self._seen.get(key)
         if known is not None:

@@ -135,8 +135,8 @@ def _validate_pod_update(new: Obj, old: Obj) -> list[Cause]:
         return [
             not_allowed(
                 "spec",
-                "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-                "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+                "pod updates may not change fields other than `spec.containers[*].image`,"
+                "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
                 "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
             )
         ]
@@ -330,7 +330,8 @@ _EVENT_FIELDS = (
 EVENTS = Resource(
     "", "v1", "Event", "events", "event",
     short_names=("ev",), validate=_validate_event,
-    selectable_fields={**{path: field_reader(path) for path in _EVENT_FIELDS}, "source": field_reader("source.component")},
+    selectable_fields={path: field_reader(path) for path in _EVENT_FIELDS}
+    | {"source": field_reader("source.component")},
     columns=(
         Column("Last Seen", _last_seen),
         Column("Type", lambda obj, _: str(obj.get("type", ""))),
