@@ -51,7 +51,7 @@ def load_cluster(settings: Settings, clock: Clock) -> Cluster:
         cluster = Cluster(secrets.token_hex(5), settings.engine or _detect_engine(), rfc3339(clock.time()), path=path)
         cluster.save()
     except (ValueError, KeyError, TypeError) as error:
-        raise SettingsError([f"{path} is damaged ({error}); restore it, or start anew with `k9lite reset`"]) from error
+        raise SettingsError([f"{path} is damaged ({error}); restore it, or run `k9lite reset`"]) from error
     if settings.engine and settings.engine != cluster.engine:
         raise SettingsError(
             [

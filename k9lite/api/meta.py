@@ -161,6 +161,7 @@ def prepare_update(resource: Resource, new: Obj, old: Obj, subresource: str | No
             new["status"] = old["status"]
         else:
             new.pop("status", None)
+    resource.carry_over(new, old)
     resource.default(new)
     causes = validate_meta(resource, new) + resource.validate(new) + resource.validate_update(new, old)
     causes += _new_finalizers(metadata, before)

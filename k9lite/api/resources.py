@@ -36,13 +36,17 @@ def _nothing(_: Obj) -> None:
     return None
 
 
+def _keep_nothing(_new: Obj, _old: Obj) -> None:
+    return None
+
+
 def _no_causes(*_: Obj) -> list[Cause]:
     return []
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One served resource. Functions are pure, save that `default` and `reset_status` change their argument."""
+    """One served resource. Functions are pure, save that `default`, `carry_over` and `reset_status` change their argument."""
 
     group: str
     version: str
@@ -58,6 +62,8 @@ class Resource:
     columns: tuple[Column, ...] = ()
     default: Callable[[Obj], None] = _nothing
     """Fills absent fields with upstream's defaults."""
+    carry_over: Callable[[Obj, Obj], None] = _keep_nothing
+    """(new, old): what an update that leaves it out keeps, set in place."""
     reset_status: Callable[[Obj], None] = _nothing
     """The status of a freshly created object (what the client sent is ignored)."""
     validate: Callable[[Obj], list[Cause]] = _no_causes

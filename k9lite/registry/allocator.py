@@ -38,8 +38,6 @@ class Allocator:
         Raises ApiError 422 when something asked for is out of range or taken.
         """
         spec = service["spec"]
-        if old is not None:
-            _carry_over(spec, old["spec"])
         kept = (addresses_of(old), ports_of(old)) if old is not None else (set(), set())
         taken: tuple[set[str], set[int]] = (set(), set())
         causes: list[Cause] = []
@@ -128,16 +126,3 @@ def addresses_of(service: Obj | None) -> set[str]:
 
 def ports_of(service: Obj | None) -> set[int]:
     return {port["nodePort"] for port in dig(service, "spec", "ports", default=[]) if port.get("nodePort")}
-
-
-def _carry_over(spec: Obj, before: Obj) -> None:
-    """An update that leaves out the cluster IP or a node port keeps the old one."""
-    if spec["type"] != "ExternalName" and not spec.get("clusterIP") and before.get("clusterIP"):
-        spec["clusterIP"] = before["clusterIP"]
-    if spec["type"] not in ("NodePort", "LoadBalancer"):
-        return
-    old_ports = {(port.get("port"), port.get("protocol")): port.get("nodePort") for port in before.get("ports") or []}
-    for port in spec.get("ports") or []:
-        given = old_ports.get((port.get("port"), port.get("protocol")))
-        if not port.get("nodePort") and given:
-            port["nodePort"] = given

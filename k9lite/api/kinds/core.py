@@ -196,6 +196,23 @@ def _default_service(obj: Obj) -> None:
         spec.setdefault("allocateLoadBalancerNodePorts", True)
 
 
+def _carry_over_service(new: Obj, old: Obj) -> None:
+    """An update that leaves out the cluster IP or a node port keeps the old one."""
+    spec, before = new.get("spec"), old["spec"]
+    if not isinstance(spec, dict):
+        return
+    kind = spec.get("type") or "ClusterIP"
+    if kind != "ExternalName" and not spec.get("clusterIP") and before.get("clusterIP"):
+        spec["clusterIP"] = before["clusterIP"]
+    if kind not in ("NodePort", "LoadBalancer"):
+        return
+    given = {(port.get("port"), port.get("protocol")): port.get("nodePort") for port in before.get("ports") or []}
+    for port in spec.get("ports") or []:
+        number = given.get((port.get("port"), port.get("protocol") or "TCP")) if isinstance(port, dict) else None
+        if number and not port.get("nodePort"):
+            port["nodePort"] = number
+
+
 def _service_status(obj: Obj) -> None:
     obj["status"] = {"loadBalancer": {}}
 
@@ -266,7 +283,7 @@ def _validate_service_update(new: Obj, old: Obj) -> list[Cause]:
 SERVICES = Resource(
     "", "v1", "Service", "services", "service",
     short_names=("svc",), categories=("all",), subresources=("status",), name_rule="dns1035",
-    default=_default_service, reset_status=_service_status,
+    default=_default_service, carry_over=_carry_over_service, reset_status=_service_status,
     validate=_validate_service, validate_update=_validate_service_update,
     selectable_fields={path: field_reader(path) for path in ("spec.clusterIP", "spec.type")},
     columns=(
