@@ -56,7 +56,7 @@ def load_cluster(settings: Settings, clock: Clock) -> Cluster:
         raise SettingsError(
             [
                 f"this cluster's default engine is {cluster.engine}, not {settings.engine}. Single pods may "
-                f"choose with spec.runtimeClassName; another default needs another cluster (--home DIR) or `k9lite reset`"
+                f"choose with spec.runtimeClassName; another default needs another cluster (--home) or `k9lite reset`"
             ]
         )
     return cluster

@@ -42,9 +42,7 @@ class Settings:
         "Default engine, chosen once at the first start: docker if its socket answers, else process.",
         ("", "docker", "process"),
     )
-    api_port: int = _setting(
-        0, "Port of the API on 127.0.0.1. 0: 6445 if free (never with a home), else a free one."
-    )
+    api_port: int = _setting(0, "Port of the API on 127.0.0.1. 0: 6445 if free (never with a home), else a free one.")
     node_port_min: int = _setting(30000, "First NodePort, as upstream's --service-node-port-range.")
     node_port_max: int = _setting(32767, "Last NodePort, as upstream's --service-node-port-range.")
     node_port_addresses: str = _setting(
@@ -56,9 +54,7 @@ class Settings:
         10 * 1024 * 1024, "Bytes of one container log file before it is rotated, as the kubelet's 10 MB."
     )
     log_max_files: int = _setting(3, "Log files kept per container, the current one included.")
-    history_seconds: int = _setting(
-        7 * 24 * 3600, "Seconds of history kept for watches and time travel: a week."
-    )
+    history_seconds: int = _setting(7 * 24 * 3600, "Seconds of history kept for watches and time travel: a week.")
     history_bytes: int = _setting(512 * 1024 * 1024, "Bytes of history kept, whichever limit comes first.")
     event_ttl_seconds: int = _setting(3600, "Seconds an Event is kept, as upstream's --event-ttl.")
     drain_seconds: float = _setting(
@@ -103,9 +99,7 @@ class Settings:
         import platformdirs
 
         dirs = platformdirs.PlatformDirs("k9lite", appauthor=False)
-        return {"data": dirs.user_data_path, "config": dirs.user_config_path, "logs": dirs.user_log_path}[
-            kind
-        ]
+        return {"data": dirs.user_data_path, "config": dirs.user_config_path, "logs": dirs.user_log_path}[kind]
 
     def environment(self) -> dict[str, str]:
         """The variables that make another k9lite process use the same settings."""
