@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from k9lite.api.catalog import NAMESPACES, SERVICES
+from k9lite.api.catalog import NAMESPACES, PODS, SERVICES
 from k9lite.api.errors import ApiError, Cause, already_exists, conflict, forbidden, not_found
 from k9lite.api.meta import (
     DeleteOptions,
@@ -22,7 +22,7 @@ from k9lite.api.meta import (
     prepare_create,
     prepare_update,
 )
-from k9lite.api.objects import Obj, dig, encode, is_deleting, name_of
+from k9lite.api.objects import Obj, dig, encode, is_deleting, name_of, set_condition
 from k9lite.api.patch import apply_patch
 from k9lite.api.resources import Resource
 from k9lite.clock import Clock, rfc3339
@@ -193,6 +193,17 @@ class Registry:
                 if error.reason != "Conflict" or not own_conflict or attempt == _RETRIES - 1:
                     raise
         raise AssertionError("unreachable")
+
+    async def bind(self, namespace: str, name: str, node: str, *, uid: str | None = None) -> Stored:
+        """The `binding` subresource: give a pod its node, once, and say so in its conditions. Raises ApiError."""
+        current = self.get(PODS, namespace, name)
+        if bound := dig(current.obj, "spec", "nodeName"):
+            raise conflict(f"{PODS.key}/binding", name, f'pod {name} is already assigned to node "{bound}"')
+        obj = current.copy()
+        obj["spec"]["nodeName"] = node
+        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
+        set_condition(obj.setdefault("status", {}), scheduled, self.now())
+        return await self.store.update(PODS.key, namespace, name, obj, rv=current.rv, uid=uid)
 
     # Delete ------------------------------------------------------------------------------------------
     async def delete(
