@@ -46,7 +46,7 @@ def _no_causes(*_: Obj) -> list[Cause]:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One served resource. Functions are pure; `default`, `carry_over` and `reset_status` change their first argument."""
+    """One served resource. Functions are pure; `default`, `carry_over` and `reset_status` change the first argument."""
 
     group: str
     version: str

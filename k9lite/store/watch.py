@@ -124,6 +124,10 @@ class Watch:
         source.clear()
         return taken
 
+    def ready_count(self) -> int:
+        """How many events can be had at once."""
+        return len(self._missed) + len(self._pending)
+
     def close(self) -> None:
         self._closed = True
         self._wake.set()

@@ -1,0 +1,97 @@
+"""Reading requests: which object a path names, what a body holds, what kind of answer is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from k9lite.api.catalog import by_path
+from k9lite.api.errors import ApiError, bad_request, unknown_path
+from k9lite.api.resources import Resource
+
+MAX_BODY = 3 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a resource path names. `namespace` is None for all namespaces, "" for cluster-scoped resources."""
+
+    resource: Resource
+    namespace: str | None
+    name: str = ""
+    subresource: str = ""
+
+
+def target_of(path: str) -> Target:
+    """From `/api/v1/...` or `/apis/GROUP/VERSION/...`. Raises ApiError 404."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "api":
+        group, version, rest = "", parts[1], parts[2:]
+    elif parts[0] == "apis" and len(parts) > 3:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        raise unknown_path()
+    namespace: str | None = None
+    if rest[:1] == ["namespaces"] and len(rest) > 2 and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    resource = by_path(group, version, rest[0]) if rest else None
+    if resource is None or len(rest) > 3 or (namespace is not None and not resource.namespaced):
+        raise unknown_path()
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 else ""
+    if subresource and subresource not in resource.subresources:
+        raise unknown_path()
+    if name and resource.namespaced and namespace is None:
+        raise unknown_path()
+    return Target(resource, namespace if resource.namespaced else "", name, subresource)
+
+
+def parse_body(content_type: str, body: bytes) -> Any:
+    """JSON or YAML; sniffed where the type is absent. Raises ApiError 400 or 415."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if body.startswith(b"k8s\x00") or kind == "application/vnd.kubernetes.protobuf":
+        raise ApiError(
+            415,
+            "UnsupportedMediaType",
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json, application/yaml",
+        )
+    if kind in ("application/yaml", "text/yaml") or (not kind and not body.lstrip().startswith((b"{", b"["))):
+        return _parse_yaml(body)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"the request body is not valid JSON: {error}") from error
+
+
+def _parse_yaml(body: bytes) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(body)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise bad_request(f"the request body is not valid YAML: {error}") from error
+
+
+def wants_table(accept: str) -> bool:
+    """Whether the first acceptable type is a meta.k8s.io/v1 Table."""
+    first = accept.partition(",")[0].replace(" ", "")
+    return "as=Table" in first and "v=v1" in first.split(";") and "g=meta.k8s.io" in first
+
+
+def is_true(query: Mapping[str, str], key: str) -> bool:
+    return query.get(key, "").lower() in ("1", "true", "t")
+
+
+def whole_number(query: Mapping[str, str], key: str) -> int | None:
+    """The value of a numeric option; None if absent or empty. Raises ApiError 400."""
+    text = query.get(key, "")
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise bad_request(f'{key}: Invalid value: "{text}": must be a whole number') from error

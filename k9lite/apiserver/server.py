@@ -1,0 +1,220 @@
+"""The Kubernetes REST API over the registry, on aiohttp.
+
+One handler takes every path: resource paths are parsed, not routed, so a new kind needs nothing here. Objects are
+answered with the bytes that the store holds. Every failure is answered with a Status; none with a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import platform
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiohttp import web
+
+from k9lite import __version__
+from k9lite.api.errors import ApiError, internal, unknown_path
+from k9lite.api.objects import Obj, encode
+from k9lite.apiserver import discovery
+from k9lite.apiserver.requests import MAX_BODY, Target, target_of
+from k9lite.apiserver.verbs import Verbs
+from k9lite.registry.registry import Registry
+
+if TYPE_CHECKING:
+    from k9lite.apiserver.certificates import Certificates
+
+log = logging.getLogger("k9lite.apiserver")
+
+JSON_HEADERS = {"Content-Type": "application/json"}
+OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
+RENEW_SECONDS = 12 * 3600.0
+KUBERNETES_MINOR = "32"
+
+
+class LogSource(Protocol):
+    """Where pod logs come from: the node agent."""
+
+    def logs(
+        self, namespace: str, pod: str, container: str, *, follow: bool, tail_lines: int | None, previous: bool,
+        timestamps: bool,
+    ) -> AsyncIterator[bytes]: ...  # fmt: skip
+
+
+class ApiServer:
+    """Serves one registry. Without certificates it speaks plain HTTP and trusts everyone: for tests on loopback."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        host: str,
+        port: int,
+        certificates: Certificates | None,
+        log_source: LogSource,
+        status: Callable[[], Obj] | None = None,
+        shutdown: Callable[[bool], None] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._host, self._port = host, port
+        self._certificates = certificates
+        self._verbs = Verbs(registry, log_source)
+        self._status = status
+        self._shutdown = shutdown
+        self._runner: web.ServerRunner | None = None
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port. Raises OSError if it is taken."""
+        server = web.Server(self._handle, keepalive_timeout=3600, max_line_size=65536, max_field_size=65536)
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        context = self._certificates.server_context() if self._certificates else None
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=context, shutdown_timeout=0.5)
+        try:
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        if self._certificates and context:
+            self._renewal = asyncio.create_task(self._renew(context), name="certificate-renewal")
+        return int(self._runner.addresses[0][1])
+
+    async def _renew(self, context: Any) -> None:
+        """New connections use a new certificate before the old one ends."""
+        assert self._certificates is not None
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                if self._certificates.renew():
+                    self._certificates.load_into(context)
+            except Exception:
+                log.exception("certificates could not be renewed; trying again in %d hours", RENEW_SECONDS // 3600)
+
+    async def stop(self) -> None:
+        """End every connection."""
+        if self._renewal:
+            self._renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._renewal
+        if self._runner:
+            await self._runner.cleanup()
+
+    # One request -------------------------------------------------------------------------------------
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return _status(error)
+        except (ConnectionResetError, asyncio.CancelledError):
+            raise
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            return _status(internal("the request failed for a reason of k9lite's own; the control plane's log has it"))
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path.rstrip("/") or "/"
+        if path in OPEN_PATHS:
+            return _open(path)
+        self._authenticate(request)
+        if path in ("/api", "/apis") or path.startswith(("/api/", "/apis/")):
+            found = self._discovery(path, request.headers.get("Accept", ""))
+            return found or await self._resource(request, target_of(path))
+        return await self._own(request, path)
+
+    def _authenticate(self, request: web.BaseRequest) -> None:
+        """A certificate that our CA signed for clients, or 401. Browsers cannot be made to act for the user."""
+        if request.headers.get("Origin"):
+            raise ApiError(403, "Forbidden", "requests from web pages are not served")
+        if self._certificates is None:
+            return
+        transport = request.transport
+        if transport is None or not transport.get_extra_info("peercert"):
+            raise ApiError(401, "Unauthorized", "Unauthorized")
+
+    def _discovery(self, path: str, accept: str) -> web.Response | None:
+        if path in ("/api", "/apis"):
+            version = discovery.aggregated_version(accept)
+            if version:
+                kind = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+                body = discovery.aggregated(path == "/api", version)
+                return web.Response(body=body, headers={"Content-Type": kind})
+        legacy = discovery.legacy(path)
+        return web.Response(body=legacy, headers=JSON_HEADERS) if legacy is not None else None
+
+    async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        body = await _read(request) if request.method in ("POST", "PUT", "PATCH", "DELETE") else b""
+        if request.method == "GET" and target.subresource == "log":
+            return await self._stream(request, await self._verbs.log(target, request.query), "text/plain")
+        if request.method == "GET" and self._verbs.is_watch(target, request.query):
+            seconds = float(request.query.get("timeoutSeconds") or random.uniform(1800, 3600))
+            chunks = self._verbs.watch(target, request.query, request.headers.get("Accept", ""), seconds)
+            return await self._stream(request, chunks, "application/json")
+        code, answer = await self._verbs.answer(request, target, body)
+        return web.Response(status=code, body=answer, headers=JSON_HEADERS)
+
+    async def _stream(
+        self, request: web.BaseRequest, chunks: AsyncIterator[bytes], content_type: str
+    ) -> web.StreamResponse:
+        """Headers at once, then chunks as they come; a client that goes ends the source."""
+        response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-cache, private"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionResetError):
+            async with contextlib.aclosing(chunks) as source:  # type: ignore[type-var]
+                async for chunk in source:
+                    await response.write(chunk)
+            await response.write_eof()
+        return response
+
+    async def _own(self, request: web.BaseRequest, path: str) -> web.Response:
+        """k9lite's own paths: what a Kubernetes API has no word for."""
+        if path == "/k9lite/v1/status" and request.method == "GET" and self._status:
+            return web.Response(body=encode(self._status()), headers=JSON_HEADERS)
+        if path == "/k9lite/v1/shutdown" and request.method == "POST" and self._shutdown:
+            from k9lite.apiserver.requests import parse_body
+
+            content = parse_body("", await _read(request) or b"{}")
+            self._shutdown(bool(isinstance(content, dict) and content.get("pods")))
+            return web.Response(status=202, body=encode({"status": "stopping"}), headers=JSON_HEADERS)
+        raise unknown_path()
+
+
+async def _read(request: web.BaseRequest) -> bytes:
+    """The body. Raises ApiError 413 beyond 3 MiB."""
+    too_large = ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}")
+    if (request.content_length or 0) > MAX_BODY:
+        raise too_large
+    body = b""
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise too_large
+    return body
+
+
+def _status(error: ApiError) -> web.Response:
+    headers = dict(JSON_HEADERS)
+    if error.details.get("retryAfterSeconds"):
+        headers["Retry-After"] = str(error.details["retryAfterSeconds"])
+    return web.Response(status=error.code, body=encode(error.to_status()), headers=headers)
+
+
+def _open(path: str) -> web.Response:
+    if path != "/version":
+        return web.Response(body=b"ok", headers={"Content-Type": "text/plain"})
+    version = {
+        "major": "1",
+        "minor": KUBERNETES_MINOR,
+        "gitVersion": f"v1.{KUBERNETES_MINOR}.0+k9lite.{__version__}",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "",
+        "goVersion": "",
+        "compiler": "",
+        "platform": f"{platform.system().lower()}/{platform.machine()}",
+    }
+    return web.Response(body=encode(version), headers=JSON_HEADERS)
