@@ -111,12 +111,10 @@ def prepare_create(resource: Resource, obj: Obj, now: str) -> None:
     metadata["creationTimestamp"] = now
     if resource.has_generation:
         metadata["generation"] = 1
-    causes = validate_meta(resource, obj)
-    if causes:
-        raise invalid(resource.kind, resource.group, name_of(obj), causes)
+    raise_if(resource, obj, validate_meta(resource, obj))
     resource.default(obj)
-    resource.reset_status(obj)
     raise_if(resource, obj, resource.validate(obj))
+    resource.reset_status(obj)
 
 
 def validate_meta(resource: Resource, obj: Obj) -> list[Cause]:

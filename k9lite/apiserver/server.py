@@ -69,11 +69,13 @@ class ApiServer:
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError if it is taken."""
-        server = web.Server(self._handle, keepalive_timeout=3600, max_line_size=65536, max_field_size=65536)
-        self._runner = web.ServerRunner(server)
+        server = web.Server(
+            self._handle, handler_cancellation=True, keepalive_timeout=3600, max_line_size=65536, max_field_size=65536
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
         context = self._certificates.server_context() if self._certificates else None
-        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=context, shutdown_timeout=0.5)
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=context)
         try:
             await site.start()
         except OSError:
@@ -153,7 +155,8 @@ class ApiServer:
             seconds = float(request.query.get("timeoutSeconds") or random.uniform(1800, 3600))
             chunks = self._verbs.watch(target, request.query, request.headers.get("Accept", ""), seconds)
             return await self._stream(request, chunks, "application/json")
-        code, answer = await self._verbs.answer(request, target, body)
+        # A client that goes ends its watch, but never a write that has begun.
+        code, answer = await asyncio.shield(self._verbs.answer(request, target, body))
         return web.Response(status=code, body=answer, headers=JSON_HEADERS)
 
     async def _stream(
