@@ -18,6 +18,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+BUILT_IN = "built-in://"
+"""Ids of images that came with the engine begin with it: there is nothing to pull, whatever the policy."""
+
 
 class EngineError(Exception):
     """Any failure of an engine; `str(error)` is for people."""

@@ -1,0 +1,97 @@
+"""Host ports for the containerPorts of host processes.
+
+Ports come from below the system's ephemeral range, where no outgoing connection can sit on them. Several clusters of
+a machine stay apart by blocks: a block of ports belongs to whoever holds its abstract unix socket, which the kernel
+lets go of when its owner ends, however it ends. What runs on from an earlier owner is seen by trying to bind.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from k9lite.engines.base import CreateError
+
+FIRST, LAST = 20000, 29999
+BLOCK = 100
+
+
+class HostPorts:
+    """The host ports that one cluster has given out."""
+
+    def __init__(self, avoid: range) -> None:
+        self._avoid = avoid
+        self._taken: set[int] = set()
+        self._guards: list[socket.socket] = []
+        self._ours: set[int] = set()
+        self._free: list[int] = []
+        self._next_block = FIRST
+
+    def take(self) -> int:
+        """A port that nobody listens on and that was not given to anyone else. Raises CreateError."""
+        while True:
+            while self._free:
+                port = self._free.pop()
+                if port not in self._taken and is_free(port):
+                    self._taken.add(port)
+                    return port
+            if not self._claim_block():
+                raise CreateError(
+                    f"no host port is free between {FIRST} and {LAST}; delete pods that are not needed",
+                    "CreateContainerError",
+                )
+
+    def hold(self, port: int) -> bool:
+        """Mark a port as taken; False if another pod has it."""
+        if port in self._taken:
+            return False
+        self._taken.add(port)
+        return True
+
+    def release(self, port: int) -> None:
+        """Let others have it; last in the queue, so that it is not used again at once."""
+        self._taken.discard(port)
+        if port in self._ours:
+            self._free.insert(0, port)
+
+    def _claim_block(self) -> bool:
+        """Make the ports of the next block that no other cluster holds available."""
+        while self._next_block <= LAST:
+            block = range(self._next_block, min(self._next_block + BLOCK, LAST + 1))
+            self._next_block += BLOCK
+            if self._hold_block(block.start):
+                self._free = [port for port in reversed(block) if port not in self._avoid]
+                self._ours.update(self._free)
+                return True
+        return False
+
+    def _hold_block(self, start: int) -> bool:
+        if sys.platform != "linux":
+            return True
+        guard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            guard.bind(f"\0k9lite-ports-{start}")
+        except OSError:
+            guard.close()
+            return False
+        self._guards.append(guard)
+        return True
+
+    def close(self) -> None:
+        for guard in self._guards:
+            guard.close()
+        self._guards.clear()
+        self._free.clear()
+        self._ours.clear()
+        self._next_block = FIRST
+
+
+def is_free(port: int) -> bool:
+    """Whether a TCP listener could be opened on that port of every address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True
