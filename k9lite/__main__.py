@@ -1,4 +1,4 @@
-"""The `k9lite` command: the control plane and the proxy run here, everything else is a command or the app."""
+"""The `k9lite` command: the control plane runs here, everything else is a command."""
 
 from __future__ import annotations
 
@@ -7,30 +7,26 @@ import sys
 
 def main() -> int:
     """Run the command that `sys.argv` names. Returns the process's exit code."""
-    arguments = sys.argv[1:]
-    if arguments[:1] == ["proxy"]:
-        from k9lite.proxy.main import main as run_proxy
+    from k9lite.cli.parser import build, parse, settings_flags
+    from k9lite.settings import SettingsError, load
 
-        return run_proxy(arguments[1:])
-    if "serve" in arguments[:8]:
-        served = _serve(arguments)
-        if served is not None:
-            return served
-    from k9lite.cli.main import main as run_command
+    arguments = parse(sys.argv[1:])
+    if arguments.command == "version":
+        from k9lite import __version__
 
-    return run_command(arguments)
+        print(f"k9lite {__version__}")
+        return 0
+    if arguments.command != "serve":
+        build().print_help(sys.stderr)
+        return 1
+    try:
+        settings = load(settings_flags(arguments))
+    except SettingsError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    from k9lite.serve import main as serve
 
-
-def _serve(arguments: list[str]) -> int | None:
-    """Run the control plane if the arguments are `[settings flags] serve [flags]`; None where they are not."""
-    from k9lite.cli.parser import serve_arguments
-
-    parsed = serve_arguments(arguments)
-    if parsed is None:
-        return None
-    from k9lite.serve import main as run_control_plane
-
-    return run_control_plane(parsed)
+    return serve(settings, reset=arguments.reset)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
 """The control plane process: opens the rooms in order, wires them together, closes them in reverse.
 
-    store -> registry -> API server -> proxy link -> controllers -> node agent
+    store -> registry -> API server
 
-The API answers first, so that clients can look while containers are still being adopted. On SIGTERM or SIGINT
-everything is closed in reverse; pods and proxy keep running unless the stop asked for them (`k9lite stop --pods`).
-SIGTERM leaves the proxy to the next control plane (an upgrade drops no request); `k9lite stop` ends it too.
-Nothing here may be lost when the process is killed: what was acknowledged is in the store's log, containers carry
-their labels, and the next start folds the one and adopts the other.
+On SIGTERM or SIGINT everything is closed in reverse. Nothing is lost when the process is killed: what was acknowledged
+is in the store's log, and the next start folds it.
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +31,6 @@ from k9lite.settings import Settings
 
 if TYPE_CHECKING:
     from k9lite.apiserver.server import ApiServer
-    from k9lite.controllers.manager import Manager
-    from k9lite.controllers.proxier import Proxier
-    from k9lite.engines.base import Engine
-    from k9lite.node.agent import NodeAgent
-    from k9lite.proxy.link import ProxyLink
-    from k9lite.registry.events import EventRecorder
     from k9lite.registry.registry import Registry
     from k9lite.store.store import Store
 
@@ -60,27 +52,20 @@ class ControlPlane:
         self.store: Store
         self.registry: Registry
         self.server: ApiServer | None = None
-        self.node: NodeAgent | None = None
-        self.manager: Manager | None = None
-        self.proxier: Proxier | None = None
-        self.link: ProxyLink | None = None
-        self.recorder: EventRecorder | None = None
         self.port = 0
         self.stopping = asyncio.Event()
         self.stop_pods = False
-        self.stop_proxy = False
 
     async def start(self) -> None:
         """Open everything. Raises DirectoryLocked, OSError (port taken) or SettingsError with the reason."""
         for place in (self.settings.data, self.settings.run, self.settings.logs):
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        await self._open_store()
+        await self.open_store()
         self.cluster = load_cluster(self.settings, self.clock)
         await self._start_server()
-        await self._start_work()
         self._announce()
 
-    async def _open_store(self) -> None:
+    async def open_store(self) -> None:
         from k9lite.registry.bootstrap import bootstrap
         from k9lite.registry.registry import Registry
         from k9lite.store.store import Store
@@ -120,35 +105,6 @@ class ControlPlane:
         self.cluster.remember_port(self.port)
         write_private(self.settings.kubeconfig, certificates.kubeconfig(f"https://127.0.0.1:{self.port}").encode())
 
-    async def _start_work(self) -> None:
-        from k9lite.controllers.manager import Manager
-        from k9lite.controllers.proxier import Proxier
-        from k9lite.node.agent import NodeAgent
-        from k9lite.proxy.link import ProxyLink
-        from k9lite.registry.events import EventRecorder
-
-        assert self.cluster is not None
-        settings, node_name = self.settings, node_name_of(socket.gethostname())
-        self.link = ProxyLink(settings, self.clock)
-        await self.link.start()
-        self.manager = Manager(self.registry, node_name=node_name, settings=settings)
-        await self.manager.start()
-        self.proxier = Proxier(self.registry, self.link, settings=settings)
-        await self.proxier.start()
-        self.recorder = EventRecorder(self.registry, "kubelet", node_name)
-        self.node = NodeAgent(
-            self.registry,
-            make_engines(settings, self.cluster),
-            default_engine=self.cluster.engine,
-            cluster_id=self.cluster.id,
-            node_name=node_name,
-            settings=settings,
-            drainer=self.link,
-            clock=self.clock,
-            recorder=self.recorder,
-        )
-        await self.node.start()
-
     def _announce(self) -> None:
         """Say in the run directory that this cluster is served, and where."""
         content = {
@@ -160,13 +116,11 @@ class ControlPlane:
         write_private(self.settings.run / "serve.json", orjson.dumps(content))
         log.info("serving https://127.0.0.1:%d, data in %s", self.port, self.settings.data)
 
-    def logs(self, *args: Any, **options: Any) -> Any:
-        """The log source of the API server: the node agent, once it is there."""
+    def logs(self, *_: Any, **__: Any) -> AsyncIterator[bytes]:
+        """The log source of the API server. Raises ApiError 503: this control plane runs no pods yet."""
         from k9lite.api.errors import unavailable
 
-        if self.node is None:
-            raise unavailable("the node agent is still starting; try again in a moment")
-        return self.node.logs(*args, **options)
+        raise unavailable("this control plane has no node yet, so no pod of it has a log")
 
     def status(self) -> dict[str, Any]:
         """What `k9lite status` and the app's header show beyond the Kubernetes API."""
@@ -180,45 +134,20 @@ class ControlPlane:
             "data": str(self.settings.data),
             "port": self.port,
             "resourceVersion": self.store.rv,
-            "proxy": self.link.counters() if self.link else {},
         }
 
     def request_stop(self, pods: bool) -> None:
-        """`k9lite stop`: end this process and the proxy soon; with `pods`, every pod too (until the next start)."""
+        """End this process soon; with `pods`, every pod too (until the next start)."""
         self.stop_pods = self.stop_pods or pods
-        self.stop_proxy = True
         self.stopping.set()
 
     async def stop(self) -> None:
-        """Close everything in reverse order. Pods and proxy keep running unless the stop asked for them."""
+        """Close everything in reverse order."""
         (self.settings.run / "serve.json").unlink(missing_ok=True)
-        if self.node:
-            await self.node.stop(pods=self.stop_pods)
-        if self.proxier:
-            await self.proxier.stop()
-        if self.manager:
-            await self.manager.stop()
-        if self.recorder:
-            await self.recorder.close()
-        if self.link:
-            await self.link.stop(kill=self.stop_proxy)
         if self.server:
             await self.server.stop()
         if hasattr(self, "store"):
             await self.store.close()
-
-
-def make_engines(settings: Settings, cluster: Cluster) -> dict[str, Engine]:
-    """The engines of this node by name; Docker's SDK is imported only where an engine is there to talk to."""
-    from k9lite.engines.detect import docker_socket
-    from k9lite.engines.process import ProcessEngine
-
-    engines: dict[str, Engine] = {"process": ProcessEngine(settings, cluster.id)}
-    if cluster.engine == "docker" or docker_socket() is not None:
-        from k9lite.engines.docker import DockerEngine
-
-        engines["docker"] = DockerEngine(settings, cluster.id)
-    return engines
 
 
 def choose_api_port(settings: Settings, cluster: Cluster) -> int:
@@ -240,12 +169,6 @@ def port_is_free(addresses: str, port: int) -> bool:
             except OSError:
                 return False
     return True
-
-
-def node_name_of(hostname: str) -> str:
-    """The host's name as a valid Node name (lower case RFC 1123), `localhost` if nothing is left of it."""
-    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in hostname.lower())
-    return kept.strip("-")[:63] or "localhost"
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -292,22 +215,10 @@ def _explain(error: Exception) -> str | None:
 
 
 async def _reset(settings: Settings) -> int:
-    """Remove all that this cluster made: containers, processes, networks, the proxy, and its files."""
+    """Remove all that this cluster made: its files."""
     plane = ControlPlane(settings)
-    plane.stop_pods = True
-    try:
-        await plane._open_store()
-        plane.cluster = load_cluster(settings, plane.clock)
-        from k9lite.node.agent import remove_all
-        from k9lite.proxy.link import ProxyLink
-
-        link = ProxyLink(settings, plane.clock)
-        await link.start(spawn=False)
-        await link.stop(kill=True)
-        await remove_all(make_engines(settings, plane.cluster))
-    finally:
-        if hasattr(plane, "store"):
-            await plane.store.close()
+    await plane.open_store()
+    await plane.store.close()
     remove_files(settings)
     return 0
 

@@ -88,13 +88,15 @@ class DockerEngine:
 
             repository, tag = parse_repository_tag(image)
             layers: dict[str, str] = {}
+            why = ""
             for line in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
-                if "error" in line:
-                    raise ImageError(_pull_message(image, str(line["error"])), "ErrImagePull")
+                why = str(line.get("error", why))  # read on: a stream that is read to its end is closed
                 if line.get("id") and line.get("status"):
                     layers[line["id"]] = line["status"]
                     done = sum(status in ("Pull complete", "Already exists") for status in layers.values())
                     loop.call_soon_threadsafe(progress, f"Pulling {image}: {done} of {len(layers)} layers")
+            if why:
+                raise ImageError(_pull_message(image, why), "ErrImagePull")
             return _image_id(client, image)
 
         try:
@@ -297,7 +299,10 @@ class DockerEngine:
         if self._client is None:
             import docker
 
-            self._address = docker_socket() or next(candidates())
+            answering = docker_socket()
+            self._address = answering or next(candidates())
+            if answering is None:
+                raise EngineUnavailable(f"no container engine answers at {self._address}; start it, and pods resume")
             client = docker.APIClient(
                 base_url=self._address, version="auto", timeout=120, num_pools=4, max_pool_size=PARALLEL_CALLS
             )
@@ -389,10 +394,10 @@ def _image_id(client: docker.APIClient, image: str) -> str:
 
 def _close_stream(stream: Any) -> None:
     """Shut the connection under a stream, so that the thread that reads it ends."""
-    close = getattr(stream, "close", None)
-    if close is not None:
-        with contextlib.suppress(Exception):
-            close()
+    for part in (stream, getattr(stream, "_response", None)):
+        if part is not None and hasattr(part, "close"):
+            with contextlib.suppress(Exception):
+                part.close()
 
 
 def _is_local(client: docker.APIClient) -> bool:

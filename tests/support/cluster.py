@@ -6,18 +6,18 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import aiohttp
 
 from tests.support.wait import eventually
-
-if TYPE_CHECKING:
-    from k9lite.client.rest import KubeClient
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -98,14 +98,15 @@ class Cluster:
         self._process.terminate()
         return self._process.wait(timeout=30)
 
-    def client(self) -> KubeClient:
-        from k9lite.client.rest import KubeClient
+    def session(self) -> aiohttp.ClientSession:
+        """An HTTP session with the administrator's certificate, relative to the API's address."""
+        pki = self.home / "data/pki"
+        context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+        context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
+        url = f"https://127.0.0.1:{self.announced()['port']}"
+        return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(ssl=context))
 
-        return KubeClient.from_kubeconfig(self.home / "data/admin.kubeconfig")
-
-    async def run(
-        self, *arguments: str, stdin: bytes = b"", timeout: float = 40
-    ) -> subprocess.CompletedProcess[str]:
+    async def run(self, *arguments: str, stdin: bytes = b"", timeout: float = 40) -> subprocess.CompletedProcess[str]:
         """One `k9lite` command, to its end."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -128,9 +129,7 @@ class Cluster:
     async def ok(self, *arguments: str, stdin: bytes = b"") -> str:
         """The output of a command that has to succeed."""
         done = await self.run(*arguments, stdin=stdin)
-        assert done.returncode == 0, (
-            f"k9lite {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        )
+        assert done.returncode == 0, f"k9lite {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     async def remove(self) -> None:

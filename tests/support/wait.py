@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-T = TypeVar("T")
+from collections.abc import Callable
+from typing import Any
 
 
-async def eventually(check: Callable[[], T | Awaitable[T]], timeout: float = 10.0) -> T:
+async def eventually(check: Callable[[], Any], timeout: float = 10.0) -> Any:
     """The first true answer of `check`, asked every 10 ms. Fails with the last answer or error seen."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout

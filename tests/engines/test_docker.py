@@ -1,0 +1,145 @@
+"""Containers on a real Docker (or Podman) engine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from k9lite.engines.base import ContainerSpec, CreateError, EngineUnavailable, ImageError, NoSuchContainer, Port
+from k9lite.engines.docker import DockerEngine
+from k9lite.settings import Settings
+from tests.support.images import IMAGE, ensure_image
+from tests.support.wait import eventually
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(60)]
+
+
+@pytest_asyncio.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[DockerEngine]:
+    ensure_image()
+    made = DockerEngine(Settings(home=tmp_path), "test" + secrets.token_hex(4))
+    yield made
+    await made.remove_all()
+    await made.close()
+
+
+def spec(name: str = "p", *script: str, **options: object) -> ContainerSpec:
+    command = ("sh", "-c", *script) if script else ()
+    return ContainerSpec("default", name, f"uid-{name}", "c", 0, IMAGE, command=command, **options)  # type: ignore[arg-type]
+
+
+async def ended(engine: DockerEngine, container: str) -> bool:
+    return (await engine.inspect(container)).phase == "exited"
+
+
+async def test_a_container_runs_answers_and_is_found_again(engine: DockerEngine) -> None:
+    container = await engine.create(spec(ports=(Port(80),)))
+    assert await engine.create(spec(ports=(Port(80),))) == container
+    state = await engine.start(container)
+    assert (state.phase, state.pod, state.pod_uid, state.name, state.attempt) == ("running", "p", "uid-p", "c", 0)
+    assert state.started_at > 1_700_000_000
+    host = state.address if not state.host_ports else "127.0.0.1"
+    port = state.host_ports.get(80, 80)
+
+    async def answer() -> bytes:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET /index.html HTTP/1.0\r\n\r\n")
+        content = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return content
+
+    assert b"hello" in await eventually(answer)
+    other = DockerEngine(Settings(), "other" + secrets.token_hex(4))
+    assert [found.id for found in await engine.list()] == [container]
+    assert await other.list() == []
+    await other.close()
+
+
+async def test_exit_codes_and_logs(engine: DockerEngine) -> None:
+    container = await engine.create(spec("p", "echo one; echo two >&2; echo three; exit 3"))
+    await engine.start(container)
+    lines = [line async for line in engine.logs(container, follow=True)]
+    assert sorted(lines) == [b"one\n", b"three\n", b"two\n"]
+    await eventually(lambda: ended(engine, container))
+    state = await engine.inspect(container)
+    assert state.exit_code == 3
+    assert state.finished_at > 1_700_000_000
+    assert len([line async for line in engine.logs(container, tail=1)]) == 1
+
+
+async def test_an_end_is_told_at_once(engine: DockerEngine) -> None:
+    container = await engine.create(spec("p", "sleep 1000"))
+    await engine.start(container)
+    exits = engine.exits()
+    first = asyncio.ensure_future(anext(exits))
+    try:
+
+        async def told() -> bool:
+            await engine.kill(container)
+            return first.done()
+
+        await eventually(told)
+        assert await first == container
+        assert (await engine.inspect(container)).exit_code == 137
+    finally:
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await exits.aclose()  # type: ignore[attr-defined]
+
+
+async def test_sigterm_reaches_the_program(engine: DockerEngine) -> None:
+    container = await engine.create(spec("p", "trap 'exit 7' TERM; echo up; while true; do sleep 0.05; done"))
+    await engine.start(container)
+
+    async def is_up() -> bool:
+        return [line async for line in engine.logs(container)] == [b"up\n"]
+
+    await eventually(is_up)
+    await engine.terminate(container)
+    await eventually(lambda: ended(engine, container))
+    assert (await engine.inspect(container)).exit_code == 7
+    await engine.terminate(container)
+    await engine.kill(container)
+
+
+async def test_limits_environment_and_directory(engine: DockerEngine) -> None:
+    container = await engine.create(
+        spec("p", "echo $A; pwd; hostname", env={"A": "x y"}, working_dir="/tmp", memory_bytes=64 << 20, cpu_millis=500)
+    )
+    await engine.start(container)
+    assert [line async for line in engine.logs(container, follow=True)] == [b"x y\n", b"/tmp\n", b"p\n"]
+    form = "{{.HostConfig.Memory}} {{.HostConfig.CpuQuota}} {{.HostConfig.RestartPolicy.Name}}"
+    told = await asyncio.to_thread(
+        subprocess.run, ["docker", "inspect", "-f", form, container], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split()[:2] == [str(64 << 20), "50000"]
+
+
+async def test_what_cannot_run_is_explained(engine: DockerEngine) -> None:
+    assert await engine.image_id(IMAGE)
+    assert await engine.image_id("k9lite-test/absent:1") is None
+    with pytest.raises(ImageError, match=r'failed to pull image "localhost:1/absent:1"') as pull:
+        await engine.pull("localhost:1/absent:1", lambda _: None)
+    assert pull.value.reason == "ErrImagePull"
+    absent = ContainerSpec("default", "q", "uid-q", "c", 0, IMAGE, command=("absent-program",))
+    with pytest.raises(CreateError, match="absent-program") as start:
+        await engine.start(await engine.create(absent))
+    assert start.value.reason == "RunContainerError"
+    with pytest.raises(NoSuchContainer):
+        await engine.inspect("absent")
+    await engine.remove("absent")
+
+
+async def test_an_engine_that_is_away_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
+    engine = DockerEngine(Settings(home=tmp_path), "x")
+    with pytest.raises(EngineUnavailable, match=r"absent\.sock"):
+        await engine.list()
+    await engine.close()
