@@ -48,6 +48,8 @@ WHOAMI_PORT = 80
 TRIM_SECONDS = 2.0
 POLL_SECONDS = 0.1
 """How soon an exit is seen where there are no pidfds."""
+YOUNG_SECONDS = 2.0
+"""A shell that has not started its command by then is stuck, and may be ended itself."""
 _WHOAMI_SCRIPT = Path(__file__).with_name("process_whoami.py")
 
 
@@ -191,6 +193,11 @@ class ProcessEngine:
         return self._item(container).state()
 
     async def terminate(self, container: str) -> None:
+        item = self._containers.get(container)
+        while item and item.leader and item.phase == "running" and time.time() - item.started_at < YOUNG_SECONDS:
+            if process_shim.command_runs(item.leader):
+                break
+            await asyncio.sleep(0.005)
         self._signal(container, signal.SIGTERM)
 
     async def kill(self, container: str) -> None:

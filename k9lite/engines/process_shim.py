@@ -36,7 +36,7 @@ echo "${s:-$$}
 $b" > "$d/run" || exit 125
 cd "$w" || exit 125
 unset OLDPWD
-"$@" 2>&3 3>&-
+(exec 2>&3 3>&-; exec "$@")
 c=$?
 echo $c > "$d/exit"
 kill -9 -$$
@@ -161,6 +161,19 @@ def spawn(
     finally:
         for number in listeners:
             os.set_inheritable(number, False)
+
+
+def command_runs(leader: Leader) -> bool:
+    """Whether the shell has come so far that the command itself, not the shell, will get a signal.
+
+    A signal that arrives just before would only be noted by the shell. True where the system cannot tell.
+    """
+    try:
+        children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children").read_text().split()
+        own = Path(f"/proc/{leader.pid}/cmdline").read_bytes()
+        return any(Path(f"/proc/{child}/cmdline").read_bytes() != own for child in children)
+    except OSError:
+        return True
 
 
 def signal_group(leader: Leader, number: signal.Signals) -> None:

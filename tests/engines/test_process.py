@@ -241,11 +241,10 @@ async def test_running_processes_are_adopted_with_their_exit_codes(engine: Proce
 async def test_a_reused_pid_is_not_taken_for_the_process(engine: ProcessEngine, settings: Settings) -> None:
     container = await run(engine, spec("sleep", "1000"))
     record = settings.data / "pods" / container / "run"
-    line = await eventually(record.read_text)
+    line = await eventually(lambda: _whole(record))
     leader = int(line.split()[0])
     await engine.close()
     bystander = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
-    os.kill(leader, signal.SIGKILL)
     os.killpg(leader, signal.SIGKILL)
     record.write_text(line.replace(f"{leader} (", f"{bystander.pid} (", 1))
     second = ProcessEngine(settings, CLUSTER)
@@ -264,7 +263,7 @@ async def test_a_reused_pid_is_not_taken_for_the_process(engine: ProcessEngine, 
 async def test_a_reboot_is_told_from_a_kill(engine: ProcessEngine, settings: Settings) -> None:
     container = await run(engine, spec("sleep", "1000"))
     record = settings.data / "pods" / container / "run"
-    line = await eventually(record.read_text)
+    line = await eventually(lambda: _whole(record))
     os.killpg(int(line.split()[0]), signal.SIGKILL)
     await ended(engine, container)
     await engine.close()
@@ -311,6 +310,11 @@ async def test_nothing_is_left(engine: ProcessEngine, settings: Settings) -> Non
     await engine.remove_all()
     assert not any(_alive(pid) for pid in pids)
     assert not (settings.data / "pods").exists()
+
+
+def _whole(record: Path) -> str:
+    text = record.read_text()
+    return text if text.count("\n") == 2 else ""
 
 
 def _run_files(settings: Settings, count: int) -> list[Path]:
