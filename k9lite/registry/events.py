@@ -32,7 +32,7 @@ class EventRecorder:
         self._seen: OrderedDict[Key, tuple[str, str]] = OrderedDict()
         self._task = asyncio.create_task(self._write(), name=f"events-{component}")
 
-    def event(self, obj: Obj, type: str, reason: str, message: str) -> None:  # noqa: A002 - the API's own word
+    def event(self, obj: Obj, type: str, reason: str, message: str) -> None:
         """Say that something happened to `obj`; `type` is Normal or Warning."""
         with contextlib.suppress(asyncio.QueueFull):
             self._waiting.put_nowait((reference_to(obj), type, reason, message))
