@@ -101,7 +101,7 @@ def service_object(
     exposed: Obj,
     *,
     name: str = "",
-    type: str = "ClusterIP",
+    service_type: str = "ClusterIP",
     port: int | None = None,
     target_port: int | str | None = None,
     node_port: int | None = None,
@@ -125,7 +125,7 @@ def service_object(
         metadata["namespace"] = namespace_of(exposed)
     if labels_of(exposed):
         metadata["labels"] = dict(labels_of(exposed))
-    spec: Obj = {"selector": _selector_of(exposed), "ports": ports, "type": type}
+    spec: Obj = {"selector": _selector_of(exposed), "ports": ports, "type": service_type}
     return {"apiVersion": "v1", "kind": SERVICES.kind, "metadata": metadata, "spec": spec}
 
 
