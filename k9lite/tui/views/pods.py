@@ -1,0 +1,60 @@
+"""Pods."""
+
+from __future__ import annotations
+
+from k9lite.api.catalog import PODS
+from k9lite.api.objects import Obj, dig, is_deleting
+from k9lite.api.printing import age, pod_ready, pod_status, restart_count, text_or
+from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count
+
+_GOING = ("Pending", "ContainerCreating", "PodInitializing", "NotReady")
+
+
+def _last_restart(pod: Obj) -> str:
+    ends = (
+        dig(status, "lastState", "terminated", "finishedAt", default="")
+        for status in dig(pod, "status", "containerStatuses", default=[])
+    )
+    return str(max(ends, default=""))
+
+
+def _restarted(pod: Obj, now: float) -> str:
+    last = _last_restart(pod)
+    return f"{age(last, now)} ago" if last else "-"
+
+
+def _images(pod: Obj, _: float) -> str:
+    return ",".join(str(container.get("image", "")) for container in dig(pod, "spec", "containers", default=[]))
+
+
+def _all_ready(pod: Obj) -> bool:
+    statuses = dig(pod, "status", "containerStatuses", default=[])
+    return bool(statuses) and all(status.get("ready") for status in statuses)
+
+
+class PodsView(View):
+    resource = PODS
+    columns = (
+        NAME,
+        ViewColumn("Ready", lambda obj, _: pod_ready(obj), style="status", right=True),
+        ViewColumn("Status", lambda obj, _: pod_status(obj), style="status", least=7, most=28),
+        count("Restarts", restart_count, priority=3),
+        ViewColumn("Last restart", _restarted, key=_last_restart, style="muted", clock=True, priority=8, wide=True),
+        ViewColumn("IP", lambda obj, _: text_or(dig(obj, "status", "podIP"), "-"), style="muted", priority=5),
+        ViewColumn("Node", lambda obj, _: text_or(dig(obj, "spec", "nodeName"), "-"), style="muted", priority=4, most=30),
+        ViewColumn("Image", _images, style="muted", priority=7, wide=True),
+        ViewColumn("QoS", lambda obj, _: dig(obj, "status", "qosClass", default="-"), style="muted", priority=9, wide=True),
+        AGE,
+    )  # fmt: skip
+
+    def role(self, obj: Obj, now: float) -> str:
+        status = pod_status(obj)
+        if is_deleting(obj):
+            return "terminating"
+        if status in ("Completed", "Succeeded"):
+            return "completed"
+        if status == "Running":
+            return "ok" if _all_ready(obj) else "pending"
+        if status in _GOING or (status.startswith("Init:") and status[5:6].isdigit()):
+            return "pending"
+        return "error"

@@ -1,0 +1,111 @@
+"""Which columns fit, and how wide each one is. Pure; all widths in terminal cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, chop_cells
+
+from k9lite.tui.views.base import ViewColumn
+
+GUTTER = 3
+"""Mark, symbol, space: before the first column."""
+GAP = 2
+_READABLE_NAME = 24
+_NAME_SHARE = 0.45
+"""Columns go rather than squeeze the name below its readable width, up to this share of the line."""
+_TAIL = 6
+"""Of a shortened name this much of its end stays: it tells pods of one owner apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """One shown column: its index in the model's columns, where it starts and how wide it is."""
+
+    index: int
+    column: ViewColumn
+    start: int
+    width: int
+
+
+def text_width(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def clean(text: str) -> str:
+    """Without line ends and control characters, which would reach the terminal as commands."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def shorten(text: str, width: int, *, middle: bool = False) -> str:
+    """At most `width` cells, with an ellipsis where something is missing."""
+    if text_width(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    tail = _TAIL if middle and width >= 2 * _TAIL + 1 else 0
+    head = chop_cells(text, width - tail - 1)[0]
+    if not tail:
+        return head + "…"
+    end = text[-tail:]
+    while text_width(end) > tail:
+        end = end[1:]
+    return f"{head}…{end}"
+
+
+def pad(text: str, column: ViewColumn, width: int) -> str:
+    """Exactly `width` cells."""
+    text = shorten(clean(text), width, middle=column.style == "name")
+    space = " " * (width - text_width(text))
+    return space + text if column.right else text + space
+
+
+def fit(columns: Sequence[ViewColumn], wanted: Sequence[int], width: int, stretch: str) -> list[Fitted]:
+    """Columns of `wanted` widths in `width` cells: the least important go, then all shrink, the name last."""
+    room = width - GUTTER
+    kept = list(range(len(columns)))
+
+    def least(index: int) -> int:
+        column = columns[index]
+        if column.name == stretch:
+            return min(wanted[index], max(_READABLE_NAME, int(room * _NAME_SHARE)))
+        return min(wanted[index], max(column.least, 1))
+
+    while len(kept) > 1 and sum(map(least, kept)) + GAP * (len(kept) - 1) > room:
+        last = max(kept, key=lambda index: (columns[index].priority, index))
+        if columns[last].priority == 0:
+            break
+        kept.remove(last)
+    sizes = _sizes(columns, wanted, kept, room - GAP * (len(kept) - 1), stretch)
+    return _placed(columns, kept, sizes)
+
+
+def _sizes(
+    columns: Sequence[ViewColumn], wanted: Sequence[int], kept: list[int], room: int, stretch: str
+) -> dict[int, int]:
+    sizes = {index: min(wanted[index], columns[index].most) for index in kept}
+    over = sum(sizes.values()) - room
+    # The least important shrink first; the stretched column last, and then below what it would like to keep.
+    for index in sorted(kept, key=lambda at: (columns[at].name == stretch, -columns[at].priority)):
+        if over <= 0:
+            break
+        give = min(over, max(0, sizes[index] - columns[index].least))
+        sizes[index] -= give
+        over -= give
+    for index in kept:
+        if over < 0 and columns[index].name == stretch:
+            take = min(-over, max(0, wanted[index] - sizes[index]))
+            sizes[index] += take
+            over += take
+    return sizes
+
+
+def _placed(columns: Sequence[ViewColumn], kept: list[int], sizes: dict[int, int]) -> list[Fitted]:
+    placed, start = [], GUTTER
+    for index in kept:
+        placed.append(Fitted(index, columns[index], start, max(1, sizes[index])))
+        start += placed[-1].width + GAP
+    return placed

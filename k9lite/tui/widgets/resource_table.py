@@ -1,0 +1,521 @@
+"""A table of objects, drawn line by line.
+
+Lines are `Strip`s kept per row until the row's version, the columns or the theme change, so that a flush
+paints only what looks different. The cursor and the marks belong to objects (uid), not to positions.
+Line 0 is the header and stays; row n is line n + 1 of the virtual size.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from k9lite.api.objects import Obj
+from k9lite.tui.model import Row, RowModel
+from k9lite.tui.views.base import SYMBOLS, ViewColumn
+from k9lite.tui.widgets.column_fit import GAP, Fitted, clean, fit, pad, shorten, text_width
+
+_TICK_SECONDS = 1.0
+_MOST_STRIPS = 2000
+_ROLES = ("ok", "pending", "completed", "error", "terminating", "added", "modified", "deleted")
+_MOVE = Binding.Group("Move", compact=True)
+_MARK = Binding.Group("Mark", compact=True)
+_SORT = Binding.Group("Sort", compact=True)
+
+
+def _binding(key: str, action: str, description: str, group: Binding.Group | None = None) -> Binding:
+    return Binding(key, action, description, show=False, id=f"table.{action}", group=group)
+
+
+class ResourceTable(ScrollView, can_focus=True):
+    """Shows a RowModel. The screen calls `flush` several times a second."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"resource-table--{part}"
+        for part in (
+            *_ROLES, "header", "header-sorted", "header-cursor", "muted", "cursor", "cursor-blurred", "mark", "stale",
+            "empty",
+        )
+    }  # fmt: skip
+    DEFAULT_CSS = """
+    ResourceTable {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+        background: $background;
+        color: $foreground;
+        & > .resource-table--header { color: $role-header; text-style: bold; }
+        & > .resource-table--header-sorted { color: $role-sorted; text-style: bold; }
+        & > .resource-table--header-cursor { text-style: bold underline; }
+        & > .resource-table--muted { color: $role-muted; }
+        & > .resource-table--cursor { background: $role-cursor; text-style: bold; }
+        & > .resource-table--cursor-blurred { background: $role-cursor-blurred; }
+        & > .resource-table--mark { color: $role-marked; text-style: bold; }
+        & > .resource-table--stale { color: $role-stale; }
+        & > .resource-table--empty { color: $role-muted; }
+        & > .resource-table--ok { color: $role-ok; }
+        & > .resource-table--pending { color: $role-pending; }
+        & > .resource-table--completed { color: $role-completed; }
+        & > .resource-table--error { color: $role-error; }
+        & > .resource-table--terminating { color: $role-terminating; }
+        & > .resource-table--added { color: $role-added; text-style: bold; }
+        & > .resource-table--modified { color: $role-modified; text-style: bold; }
+        & > .resource-table--deleted { color: $role-deleted; text-style: strike; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _binding("down,j", "cursor_down", "Down", _MOVE),
+        _binding("up,k", "cursor_up", "Up", _MOVE),
+        _binding("pagedown,ctrl+f", "page_down", "Page down", _MOVE),
+        _binding("pageup,ctrl+b", "page_up", "Page up", _MOVE),
+        _binding("home,g", "first", "First", _MOVE),
+        _binding("end,G", "last", "Last", _MOVE),
+        _binding("enter", "activate", "Open"),
+        _binding("space", "mark", "Mark", _MARK),
+        _binding("ctrl+space", "mark_range", "Mark range", _MARK),
+        _binding("ctrl+backslash", "clear_marks", "Clear marks", _MARK),
+        Binding("N", "sort('Name')", "Sort by name", show=False, id="table.sort_name", group=_SORT),
+        Binding("A", "sort('Age')", "Sort by age", show=False, id="table.sort_age", group=_SORT),
+        Binding("S", "sort('Status')", "Sort by status", show=False, id="table.sort_status", group=_SORT),
+        _binding("shift+left", "column_left", "Column to the left", _SORT),
+        _binding("shift+right", "column_right", "Column to the right", _SORT),
+        _binding("O", "sort_column", "Sort by column", _SORT),
+        _binding("ctrl+w", "wide", "Wide"),
+        _binding("ctrl+z", "faults", "Faults only"),
+    ]
+
+    class _About(Message):
+        """Something about one object of a table."""
+
+        def __init__(self, table: ResourceTable, obj: Obj | None) -> None:
+            super().__init__()
+            self.table = table
+            self.obj = obj
+
+        @property
+        def control(self) -> ResourceTable:
+            return self.table
+
+    class Highlighted(_About):
+        """The cursor is on another object; None: there are no rows."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, ResourceTable.Highlighted) and message.table is self.table
+
+    class Activated(_About):
+        """Enter, or a double click."""
+
+    def __init__(
+        self,
+        model: RowModel,
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self.model = model
+        self._index = 0
+        self._selected: Obj | None = None
+        self._selected_uid = ""
+        self._anchor_uid = ""
+        self._column_cursor = -1
+        self._order = self._layout = -1
+        self._ticked = 0.0
+        self._loading = True
+        self._is_stale = False
+        self._message = ""
+        self._wanted: list[int] = []
+        self._fitted: list[Fitted] = []
+        self._fitted_for = (-1, -1)
+        self._strips: dict[str, tuple[tuple[int, bool, bool], Strip]] = {}
+        self._styles: dict[tuple[str, ...], Style] = {}
+
+    # What the screen uses ------------------------------------------------------------------------
+    @property
+    def selected(self) -> Obj | None:
+        """The object under the cursor, as it was painted if it is gone since."""
+        return self.model.get(self._selected_uid) or self._selected
+
+    def targets(self) -> list[Obj]:
+        """What an action is for: the marked objects, those that a filter hides too, else the selected one."""
+        marked = self.model.marked
+        if marked:
+            return marked
+        return [self.selected] if self.selected else []
+
+    def set_model(self, model: RowModel) -> None:
+        """Show another model; the cursor goes to its first row."""
+        self.model = model
+        self._order = self._layout = -1
+        self._index, self._selected, self._selected_uid, self._anchor_uid = 0, None, "", ""
+        self._column_cursor = -1
+        self.scroll_to(y=0, animate=False)
+        self.flush()
+
+    def set_state(self, *, loading: bool = False, stale: bool = False, message: str = "") -> None:
+        """loading: rows are on their way; stale: the connection is lost, rows are greyed; message: instead of
+        the usual text where there are no rows."""
+        if (loading, stale, message) == (self._loading, self._is_stale, self._message):
+            return
+        self._loading, self._is_stale, self._message = loading, stale, message
+        self._forget_strips()
+
+    def select(self, uid: str) -> bool:
+        """Move the cursor to an object; False where no visible row shows it."""
+        index = self._index_of(uid)
+        if index is not None:
+            self._move_to(index)
+        return index is not None
+
+    def flush(self) -> None:
+        """Paint what changed since the last call: at most the visible rows, nothing if none of them did."""
+        model = self.model
+        now = model._clock()
+        if not 0 <= now - self._ticked < _TICK_SECONDS:
+            self._ticked = now
+            model.tick(self._window())
+        rows = model.rows
+        dirty = model.take_dirty()
+        if model.layout != self._layout:
+            self._layout = model.layout
+            self._fitted_for = (-1, -1)
+            self._wanted = []
+            self._forget_strips()
+        if model.order != self._order:
+            self._follow_order()
+        elif dirty and rows:
+            self._refresh_rows(dirty)
+
+    # Geometry ------------------------------------------------------------------------------------
+    @property
+    def page(self) -> int:
+        """Rows that fit below the header."""
+        return max(1, self.size.height - 1)
+
+    def _window(self) -> list[Row]:
+        first = self.scroll_offset.y
+        return list(self.model.rows[first : first + self.page])
+
+    def _refresh_rows(self, dirty: set[str]) -> None:
+        first = self.scroll_offset.y
+        changed = [(index, row) for index, row in enumerate(self._window(), first) if row.uid in dirty]
+        if self._measure([row for _, row in changed]):
+            self._forget_strips()
+            return
+        for index, _ in changed:
+            self.refresh_line(index + 1)
+
+    def _follow_order(self) -> None:
+        """Rows came, went or moved: the cursor stays on its object, and the object on its line."""
+        rows = self.model.rows
+        self._order = self.model.order
+        before = self._index
+        index = self._index_of(self._selected_uid)
+        if index is None or (self._loading and before == 0):
+            index = min(before, max(0, len(rows) - 1))
+        if self.virtual_size.height != len(rows) + 1:
+            self.virtual_size = Size(0, len(rows) + 1)
+        if self.scroll_offset.y and index != before:
+            self.scroll_to(y=max(0, self.scroll_offset.y + index - before), animate=False)
+        self._put_cursor(index)
+        self.refresh()
+
+    def _index_of(self, uid: str) -> int | None:
+        rows = self.model.rows
+        if self._index < len(rows) and rows[self._index].uid == uid:
+            return self._index
+        return next((index for index, row in enumerate(rows) if row.uid == uid), None)
+
+    def _put_cursor(self, index: int) -> None:
+        rows = self.model.rows
+        self._index = index
+        row = rows[index] if index < len(rows) else None
+        uid = row.uid if row else ""
+        self._selected = row.obj if row else None
+        if uid != self._selected_uid:
+            self._selected_uid = uid
+            self.post_message(self.Highlighted(self, self._selected))
+
+    def _move_to(self, index: int) -> None:
+        rows = self.model.rows
+        if not rows:
+            return
+        index = max(0, min(index, len(rows) - 1))
+        self.refresh_line(self._index + 1)
+        self._put_cursor(index)
+        self.refresh_line(index + 1)
+        top = self.scroll_offset.y
+        if index < top:
+            self.scroll_to(y=index, animate=False)
+        elif index >= top + self.page:
+            self.scroll_to(y=index - self.page + 1, animate=False)
+
+    def _measure(self, rows: list[Row]) -> bool:
+        """Grow columns to what these rows need; whether any grew."""
+        columns = self.model.columns
+        if len(self._wanted) != len(columns):
+            self._wanted = [self._title_width(column) for column in columns]
+        before = list(self._wanted)
+        for row in rows:
+            for index, text in enumerate(self.model.look_at(row).cells):
+                width = text_width(text)
+                if width > self._wanted[index]:
+                    self._wanted[index] = width
+        if before == self._wanted:
+            return False
+        self._fitted_for = (-1, -1)
+        return True
+
+    def _title_width(self, column: ViewColumn) -> int:
+        return len(column.title) + (column.name == self.model.sort[0])
+
+    def _prepare(self) -> None:
+        """Columns for the rows about to be painted."""
+        grown = self._measure(self._window())
+        wanted_for = (self.size.width, self.model.layout)
+        if grown or self._fitted_for != wanted_for:
+            self._fitted_for = wanted_for
+            self._fitted = fit(self.model.columns, self._wanted, self.size.width, self.model.view.stretch)
+            self._strips.clear()
+            if grown:
+                self.refresh()  # the other lines too: this may be the painting of a few
+
+    # Drawing -------------------------------------------------------------------------------------
+    def render_line(self, y: int) -> Strip:
+        if y == 0 or self._fitted_for[0] != self.size.width:
+            self._prepare()
+        if y == 0:
+            return self._header()
+        rows = self.model.rows
+        index = self.scroll_offset.y + y - 1
+        if index < len(rows):
+            return self._row(rows[index], index == self._index)
+        if not rows and y == max(1, self.size.height // 2):
+            return self._centred(self._nothing())
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def _row(self, row: Row, on_cursor: bool) -> Strip:
+        key = (row.version, on_cursor, on_cursor and self.has_focus)
+        kept = self._strips.get(row.uid)
+        if kept and kept[0] == key:
+            return kept[1]
+        if len(self._strips) > _MOST_STRIPS:
+            self._strips.clear()
+        strip = self._draw(self.model.look_at(row), on_cursor)
+        self._strips[row.uid] = (key, strip)
+        return strip
+
+    def _draw(self, row: Row, on_cursor: bool) -> Strip:
+        under = self._cursor_part() if on_cursor else ""
+        plain = self._style(under)
+        role = "added" if row.added else row.role
+        segments = [
+            Segment("✓" if row.marked else " ", self._style("mark", under)),
+            Segment(SYMBOLS.get(row.role, "●") + " ", self._style(role, under)),
+        ]
+        for column in self._fitted:
+            text = pad(row.cells[column.index], column.column, column.width)
+            part = "modified" if column.index in row.changed else self._part(row, column.column)
+            segments += [Segment(text, self._style(part, under)), Segment(" " * GAP, plain)]
+        return Strip(segments).adjust_cell_length(self.size.width, plain)
+
+    def _part(self, row: Row, column: ViewColumn) -> str:
+        """Only what matters is coloured: the status, and the name of what needs attention."""
+        if row.marked and column.style == "name":
+            return "mark"
+        if row.role in ("completed", "terminating"):
+            return row.role
+        if column.style == "status":
+            return row.role
+        if column.style == "name":
+            return "added" if row.added else "error" if row.role == "error" else ""
+        return "muted" if column.style == "muted" else ""
+
+    def _cursor_part(self) -> str:
+        return "cursor" if self.has_focus else "cursor-blurred"
+
+    def _style(self, *parts: str) -> Style:
+        """The table's own style with those parts laid over it."""
+        made = self._styles.get(parts)
+        if made is None:
+            made = self.rich_style
+            for part in parts:
+                if part and self._is_stale and not part.startswith("cursor"):
+                    part = "stale"
+                if part:
+                    made += self.get_component_rich_style(f"resource-table--{part}", partial=True)
+            if self._is_stale and not any(parts):
+                made += self.get_component_rich_style("resource-table--stale", partial=True)
+            self._styles[parts] = made
+        return made
+
+    def _header(self) -> Strip:
+        plain = self._style("header")
+        segments = [Segment("   ", plain)]
+        name, reverse = self.model.sort
+        for position, column in enumerate(self._fitted):
+            sorts = column.column.name == name
+            title = column.column.title + (("↓" if reverse else "↑") if sorts else "")
+            parts = ["header-sorted" if sorts else "header"]
+            if position == self._column_cursor:
+                parts.append("header-cursor")
+            title = shorten(title, column.width)
+            space = Segment(" " * (column.width - len(title)), plain)
+            segments += [space] if column.column.right else []
+            segments.append(Segment(title, self._style(*parts)))
+            segments += [] if column.column.right else [space]
+            segments.append(Segment(" " * GAP, plain))
+        strip = Strip(segments).adjust_cell_length(self.size.width, plain)
+        return self._with_hidden_count(strip)
+
+    def _with_hidden_count(self, strip: Strip) -> Strip:
+        """`+2` at the right end says that columns did not fit."""
+        hidden = len(self.model.columns) - len(self._fitted)
+        last = self._fitted[-1] if self._fitted else None
+        note = f"+{hidden}"
+        if not hidden or last is None or last.start + last.width + len(note) + 1 > self.size.width:
+            return strip
+        at = self.size.width - len(note)
+        return Strip.join([strip.crop(0, at), Strip([Segment(note, self._style("muted"))])])
+
+    def _nothing(self) -> str:
+        """What an empty table says."""
+        model = self.model
+        plural = model.view.resource.plural
+        if self._message:
+            return self._message
+        if self._loading:
+            return f"Loading {plural}…"
+        if model.filter_text:
+            return f"None of {len(model)} {plural} matches /{model.filter_text}"
+        if model.faults_only and len(model):
+            return f"No faults in {len(model)} {plural}"
+        return f"No {plural}"
+
+    def _centred(self, text: str) -> Strip:
+        text = shorten(clean(text), max(1, self.size.width - 2))
+        left = (self.size.width - text_width(text)) // 2
+        strip = Strip([Segment(" " * left, self._style("empty")), Segment(text, self._style("empty"))])
+        return strip.adjust_cell_length(self.size.width, self._style("empty"))
+
+    def _forget_strips(self) -> None:
+        self._strips.clear()
+        self._styles.clear()
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
+        self._styles.clear()
+
+    # Keys and mouse --------------------------------------------------------------------------------
+    def action_cursor_down(self) -> None:
+        self._move_to(self._index + 1)
+
+    def action_cursor_up(self) -> None:
+        self._move_to(self._index - 1)
+
+    def action_page_down(self) -> None:
+        self._move_to(self._index + self.page)
+
+    def action_page_up(self) -> None:
+        self._move_to(self._index - self.page)
+
+    def action_first(self) -> None:
+        self._move_to(0)
+
+    def action_last(self) -> None:
+        self._move_to(len(self.model.rows) - 1)
+
+    def action_activate(self) -> None:
+        if self.selected:
+            self.post_message(self.Activated(self, self.selected))
+
+    def action_mark(self) -> None:
+        self.model.toggle_mark(self._selected_uid)
+        self._anchor_uid = self._selected_uid
+        self._move_to(self._index + 1)
+        self.flush()
+
+    def action_mark_range(self) -> None:
+        """Mark all from the last marked row to the cursor."""
+        anchor = self._index_of(self._anchor_uid)
+        first, last = sorted((self._index if anchor is None else anchor, self._index))
+        for row in self.model.rows[first : last + 1]:
+            self.model.set_mark(row.uid, True)
+        self._anchor_uid = self._selected_uid
+        self.flush()
+
+    def action_clear_marks(self) -> None:
+        self.model.clear_marks()
+        self.flush()
+
+    def action_sort(self, column: str) -> None:
+        """Sort by a column; once more turns the order round. A view without a status sorts by Ready or Type."""
+        names = [known.name for known in self.model.columns]
+        if column == "Status" and column not in names:
+            column = next((known.name for known in self.model.columns if known.style == "status"), column)
+        if column not in names:
+            return
+        current, reverse = self.model.sort
+        self.model.set_sort(column, not reverse if current == column else False)
+        self.flush()
+
+    def action_sort_column(self) -> None:
+        if 0 <= self._column_cursor < len(self._fitted):
+            self.action_sort(self._fitted[self._column_cursor].column.name)
+
+    def action_column_left(self) -> None:
+        self._move_column(-1)
+
+    def action_column_right(self) -> None:
+        self._move_column(1)
+
+    def _move_column(self, by: int) -> None:
+        if self._column_cursor < 0:
+            names = [column.column.name for column in self._fitted]
+            self._column_cursor = names.index(self.model.sort[0]) if self.model.sort[0] in names else 0
+        self._column_cursor = max(0, min(self._column_cursor + by, len(self._fitted) - 1))
+        self.refresh_line(self.scroll_offset.y)
+
+    def action_wide(self) -> None:
+        self.model.set_wide(not self.model.wide)
+        self.flush()
+
+    def action_faults(self) -> None:
+        self.model.set_faults_only(not self.model.faults_only)
+        self.flush()
+
+    def on_click(self, event: events.Click) -> None:
+        at = event.get_content_offset(self)
+        if at is None:
+            return
+        if at.y == 0:
+            self._click_header(at.x)
+            return
+        index = self.scroll_offset.y + at.y - 1
+        if index >= len(self.model.rows):
+            return
+        self._move_to(index)
+        if event.ctrl:
+            self.model.toggle_mark(self._selected_uid)
+            self.flush()
+        elif event.chain == 2:
+            self.action_activate()
+
+    def _click_header(self, x: int) -> None:
+        for column in self._fitted:
+            if column.start <= x < column.start + column.width + GAP:
+                self.action_sort(column.column.name)
+                return
