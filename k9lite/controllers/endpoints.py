@@ -204,7 +204,10 @@ def plan(service: Obj, pods: dict[str, Obj], existing: list[Obj]) -> tuple[Plan,
                 surplus.append(old)
             else:
                 wanted.append((old, _content(service, objects, [members[uid] for uid in uids])))
-    return wanted, [*surplus, *(each for rest in by_ports.values() for each in rest)]
+    surplus += [each for rest in by_ports.values() for each in rest]
+    # A slice that would be deleted takes new content instead of a new slice.
+    wanted = [(surplus.pop() if old is None and surplus else old, content) for old, content in wanted]
+    return wanted, surplus
 
 
 def _ports_key(ports: Iterable[Obj]) -> str:

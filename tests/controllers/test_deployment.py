@@ -116,9 +116,6 @@ async def test_a_rollout_that_does_not_progress_times_out(plane: Plane) -> None:
     plane.kubelet.holds = lambda pod: True
     await plane.registry.create(DEPLOYMENTS, "default", deployment(replicas=1, progressDeadlineSeconds=1))
     found = await eventually(
-        lambda: condition_of(plane.get(DEPLOYMENTS, "web"), "Progressing") or {},
-    )
-    found = await eventually(
         lambda: [
             condition
             for condition in [condition_of(plane.get(DEPLOYMENTS, "web"), "Progressing") or {}]
