@@ -1,6 +1,6 @@
 """The control plane process: opens the rooms in order, wires them together, closes them in reverse.
 
-    store -> registry -> API server
+    store -> registry -> API server -> controllers
 
 On SIGTERM or SIGINT everything is closed in reverse. Nothing is lost when the process is killed: what was acknowledged
 is in the store's log, and the next start folds it.
@@ -31,6 +31,7 @@ from k9lite.settings import Settings
 
 if TYPE_CHECKING:
     from k9lite.apiserver.server import ApiServer
+    from k9lite.controllers.manager import Manager
     from k9lite.registry.registry import Registry
     from k9lite.store.store import Store
 
@@ -52,6 +53,7 @@ class ControlPlane:
         self.store: Store
         self.registry: Registry
         self.server: ApiServer | None = None
+        self.manager: Manager | None = None
         self.port = 0
         self.stopping = asyncio.Event()
         self.stop_pods = False
@@ -63,6 +65,7 @@ class ControlPlane:
         await self.open_store()
         self.cluster = load_cluster(self.settings, self.clock)
         await self._start_server()
+        await self._start_controllers()
         self._announce()
 
     async def open_store(self) -> None:
@@ -105,6 +108,12 @@ class ControlPlane:
         self.cluster.remember_port(self.port)
         write_private(self.settings.kubeconfig, certificates.kubeconfig(f"https://127.0.0.1:{self.port}").encode())
 
+    async def _start_controllers(self) -> None:
+        from k9lite.controllers.manager import Manager
+
+        self.manager = Manager(self.registry, node_name=node_name_of(socket.gethostname()), settings=self.settings)
+        await self.manager.start()
+
     def _announce(self) -> None:
         """Say in the run directory that this cluster is served, and where."""
         content = {
@@ -144,6 +153,8 @@ class ControlPlane:
     async def stop(self) -> None:
         """Close everything in reverse order."""
         (self.settings.run / "serve.json").unlink(missing_ok=True)
+        if self.manager:
+            await self.manager.stop()
         if self.server:
             await self.server.stop()
         if hasattr(self, "store"):
@@ -169,6 +180,12 @@ def port_is_free(addresses: str, port: int) -> bool:
             except OSError:
                 return False
     return True
+
+
+def node_name_of(hostname: str) -> str:
+    """The host's name as a valid Node name (lower case RFC 1123), `localhost` if nothing is left of it."""
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in hostname.lower())
+    return kept.strip("-")[:63].rstrip("-") or "localhost"
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from k9lite.api.catalog import DEPLOYMENTS, PODS, REPLICASETS
 from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj, annotations_of, condition_of, is_deleting, labels_of, name_of, uid_of
-from k9lite.controllers.rollout import HASH_LABEL, REVISION, replicas_of
+from k9lite.controllers.pods import is_active, is_ready
+from k9lite.controllers.rollout import HASH_LABEL, REVISION, limits, replicas_of, template_hash
 from tests.controllers.plane import Plane, deployment, replicaset
 from tests.support.wait import eventually
 
@@ -167,3 +170,39 @@ async def test_a_failed_creation_is_said_and_tried_again(plane: Plane) -> None:
     await plane.change(REPLICASETS, "broken", mend)
     await eventually(lambda: plane.get(REPLICASETS, "broken")["status"].get("readyReplicas") == 1)
     await eventually(lambda: not condition_of(plane.get(REPLICASETS, "broken"), "ReplicaFailure"))
+
+
+async def test_a_taken_name_gives_the_new_set_another_hash(plane: Plane) -> None:
+    wanted = deployment(replicas=1)
+    dry = await plane.registry.create(DEPLOYMENTS, "default", deployment(replicas=1), dry_run=True)
+    taken = f"web-{template_hash(dry.obj['spec']['template'])}"
+    other = replicaset("other", 0)
+    other["metadata"]["name"] = taken
+    await plane.registry.create(REPLICASETS, "default", other)
+    await plane.registry.create(DEPLOYMENTS, "default", wanted)
+    rolled = await plane.rolled_out("web")
+    assert rolled["status"]["collisionCount"] == 1
+    assert len(plane.sets()) == 2
+
+
+@pytest.mark.parametrize(("surge", "unavailable"), [(1, 0), (0, 1), ("50%", "50%"), (2, 1)])
+async def test_at_every_moment_of_a_rollout_both_limits_hold(
+    plane: Plane, surge: int | str, unavailable: int | str
+) -> None:
+    """Seen in the order of the log, while pods become ready as they like."""
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
+    stored = await plane.registry.create(DEPLOYMENTS, "default", deployment(replicas=6, strategy=rolling))
+    most, fewest = (limit for limit in limits(stored.obj))
+    await plane.rolled_out("web")
+    seen: list[tuple[int, int]] = []
+
+    def count(*_: object) -> None:
+        living = [pod for pod in plane.context.of(PODS).objects.values() if is_active(pod)]
+        seen.append((len(living), sum(1 for pod in living if is_ready(pod))))
+
+    plane.context.of(PODS).on_change(count)
+    await plane.change(DEPLOYMENTS, "web", lambda obj: set_image(obj, "app:2"))
+    await plane.rolled_out("web")
+    assert max(total for total, _ in seen) <= 6 + most
+    assert min(ready for _, ready in seen) >= 6 - fewest
+    await eventually(lambda: len(plane.pods()) == 6)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, overload
+
+T = TypeVar("T")
 
 
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], timeout: float = ...) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], timeout: float = ...) -> T: ...
 async def eventually(check: Callable[[], Any], timeout: float = 10.0) -> Any:
     """The first true answer of `check`, asked every 10 ms. Fails with the last answer or error seen."""
     loop = asyncio.get_running_loop()
