@@ -20,6 +20,9 @@ CREATE TABLE IF NOT EXISTS head (rv INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
+TRIM_STEP = 2000
+"""Rows looked at in one step of trimming; about 20 ms."""
+
 
 class Row(NamedTuple):
     """One change. `prev` is 0 for a new object."""
@@ -44,6 +47,10 @@ class Log:
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA wal_autocheckpoint=2000")
         self._db.executescript(_SCHEMA)
+        # Reads of history have a connection of their own: they neither wait for commits nor see half of one.
+        self._history = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None,
+                                        check_same_thread=False)  # fmt: skip
+        self._history.execute("PRAGMA cache_size=-256")
 
     def append(self, rows: Iterable[Row]) -> None:
         """Write all rows and sync them to disk, or none of them."""
@@ -67,15 +74,22 @@ class Log:
             Row._make, self._db.execute("SELECT * FROM log WHERE rv > ? ORDER BY rv", (self._meta("head_rv"),))
         )
 
-    def rows_between(self, after: int, upto: int, resource: str | None, limit: int) -> list[tuple[Row, bytes | None]]:
-        """At most `limit` rows with after < rv <= upto, each with the body it superseded."""
+    def rows_between(
+        self, after: int, upto: int, resource: str | None, limit: int
+    ) -> tuple[int, list[tuple[Row, bytes | None]]]:
+        """The floor, and at most `limit` rows with after < rv <= upto, each with the body it superseded."""
         where = "AND new.resource = ?" if resource else ""
-        found = self._db.execute(
-            f"SELECT new.*, old.body FROM log new LEFT JOIN log old ON old.rv = new.prev "
-            f"WHERE new.rv > ? AND new.rv <= ? {where} ORDER BY new.rv LIMIT ?",
-            (after, upto, resource, limit) if resource else (after, upto, limit),
-        )
-        return [(Row._make(row[:9]), row[9]) for row in found]
+        self._history.execute("BEGIN")  # one snapshot for both reads
+        try:
+            floor = self._history.execute("SELECT value FROM meta WHERE key = 'floor'").fetchone()
+            found = self._history.execute(
+                f"SELECT new.*, old.body FROM log new LEFT JOIN log old ON old.rv = new.prev "
+                f"WHERE new.rv > ? AND new.rv <= ? {where} ORDER BY new.rv LIMIT ?",
+                (after, upto, resource, limit) if resource else (after, upto, limit),
+            ).fetchall()
+        finally:
+            self._history.execute("ROLLBACK")
+        return floor[0] if floor else 0, [(Row._make(row[:9]), row[9]) for row in found]
 
     def floor(self) -> int:
         """Rows up to this rv may have been trimmed: a watch can resume from it, not from before it."""
@@ -93,26 +107,38 @@ class Log:
              ("INSERT OR REPLACE INTO meta VALUES ('head_rv', ?)", [(upto,)])]
         )  # fmt: skip
 
-    def trim(self, older_than: float, keep_bytes: int) -> int:
-        """Drop superseded rows from before `older_than`, and more to come down to `keep_bytes`; returns the floor."""
-        cutoff = self._db.execute("SELECT max(rv) FROM log WHERE ts < ?", (older_than,)).fetchone()[0] or 0
-        size = self._db.execute("SELECT sum(length(body)) FROM log").fetchone()[0] or 0
-        if size > keep_bytes:
-            for rv, length in self._db.execute("SELECT rv, length(body) FROM log ORDER BY rv"):
-                if size <= keep_bytes * 0.9:
-                    break
-                size, cutoff = size - length, max(cutoff, rv)
-        cutoff = max(min(cutoff, self._meta("head_rv")), self.floor())
-        superseded = "SELECT prev FROM log WHERE rv <= ? AND prev > 0"
+    def trim(self, older_than: float, keep_bytes: int) -> tuple[int, bool]:
+        """Drop a step of what is older than `older_than` or beyond `keep_bytes`: the floor, and whether more is due.
+
+        The latest row of a live object stays whatever its age. Steps are short, because writes wait for them.
+        """
+        floor, last = self.floor(), self.last_rv()
+        young = self._db.execute(
+            "SELECT rv FROM log WHERE rv > ? AND ts >= ? ORDER BY rv LIMIT 1", (floor, older_than)
+        ).fetchone()
+        wanted = last if self._size() > keep_bytes else (young[0] - 1 if young else last)
+        cutoff = min(wanted, floor + TRIM_STEP)
+        if cutoff <= floor:
+            return floor, False
+        superseded = "SELECT prev FROM log WHERE rv > ? AND rv <= ? AND prev > 0"
+        gone = f"DELETE FROM log WHERE rv IN ({superseded}) OR (rv > ? AND rv <= ? AND verb = 'DELETED')"
         self._transaction(
-            [(f"DELETE FROM log WHERE rv <= ? AND (verb = 'DELETED' OR rv IN ({superseded}))", [(cutoff, cutoff)]),
-             ("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", [(cutoff,)])]
-        )  # fmt: skip
-        return cutoff
+            [(gone, [(floor, cutoff, floor, cutoff)]), ("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", [(cutoff,)])]
+        )
+        return cutoff, cutoff < wanted
+
+    def _size(self) -> int:
+        """Bytes of the file that are in use."""
+        pages, free, size = (
+            int(self._db.execute(f"PRAGMA {what}").fetchone()[0])
+            for what in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
 
     def _meta(self, key: str) -> int:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return int(row[0]) if row else 0
 
     def close(self) -> None:
+        self._history.close()
         self._db.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -20,17 +21,19 @@ from typing import Any
 
 import orjson
 
-from k9lite.api.errors import ApiError, already_exists, conflict, expired, internal, not_found
+from k9lite.api.errors import ApiError, already_exists, bad_request, conflict, expired, internal, not_found
 from k9lite.api.objects import Obj
 from k9lite.clock import Clock
 from k9lite.store.lock import DirectoryLock
 from k9lite.store.log import Log, Row
 from k9lite.store.watch import Event, Stored, Watch
 
+log = logging.getLogger("k9lite.store")
+
 MEMORY_EVENTS = 512
 """Events kept in memory for watches that resume; older ones are read from disk."""
-MAX_PENDING = 20_000
-"""Events a watcher may lag behind before it is cut off: two changes of each of 10,000 objects."""
+MAX_PENDING = 4096
+"""Events a watcher may lag behind before it is cut off; each may hold two versions of an object in memory."""
 MAX_BATCH = 512
 TRIM_SECONDS = 600.0
 HEAD_ROWS = 20_000
@@ -77,6 +80,8 @@ class Store:
         self._tasks: _Tasks = []
         self._rows_since_head = 0
         self.rv = 0
+        self.oldest = 0
+        """Watches can resume from this resourceVersion, not from before it."""
 
     @classmethod
     async def open(cls, directory: Path, *, clock: Clock, history_seconds: int, history_bytes: int) -> Store:
@@ -84,12 +89,11 @@ class Store:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - before anything is served
         lock = DirectoryLock(directory)
         try:
-            log = Log(directory / "log.db")
+            store = cls(Log(directory / "log.db"), lock, clock, history_seconds, history_bytes)
+            store._fold()
         except BaseException:
             lock.release()
             raise
-        store = cls(log, lock, clock, history_seconds, history_bytes)
-        store._fold()
         store._tasks = [
             asyncio.create_task(store._write_batches(), name="store-writer"),
             asyncio.create_task(store._trim_regularly(), name="store-trim"),
@@ -105,7 +109,7 @@ class Store:
                 self._remember(
                     (row.resource, row.namespace, row.name), Stored(orjson.loads(row.body), row.body, row.rv)
                 )
-        self.rv = self._log.last_rv()
+        self.rv, self.oldest = self._log.last_rv(), self._log.floor()
 
     # Reads -------------------------------------------------------------------------------------------
     def get(self, resource: str, namespace: str, name: str) -> Stored | None:
@@ -136,8 +140,8 @@ class Store:
 
         replay = None
         if since is not None and since < self.rv:
-            if since < self._log.floor():
-                raise expired(f"too old resource version: {since} ({self._log.floor()})")
+            if since < self.oldest:
+                raise expired(f"too old resource version: {since} ({self.oldest})")
 
             async def read(after: int, upto: int) -> _Events:
                 return await self._missed(after, upto, resource)
@@ -156,7 +160,9 @@ class Store:
         if self._events and self._events[0].rv <= after + 1:
             return [event for event in self._events if after < event.rv <= upto]
         loop = asyncio.get_running_loop()
-        rows = await loop.run_in_executor(self._reader, self._log.rows_between, after, upto, resource, 500)
+        floor, rows = await loop.run_in_executor(self._reader, self._log.rows_between, after, upto, resource, 500)
+        if after < floor and after < upto:  # trimmed while the watch was reading
+            raise expired(f"too old resource version: {after} ({floor})")
         return [_event(row, old) for row, old in rows]
 
     # Writes ------------------------------------------------------------------------------------------
@@ -202,7 +208,8 @@ class Store:
                 continue
             try:
                 await loop.run_in_executor(self._thread, self._log.append, rows)
-            except sqlite3.Error as error:
+            except Exception as error:  # whatever it is, the next batch gets its chance
+                log.error("%d changes could not be written: %s", len(rows), error)
                 self._refuse(staged, error)
                 continue
             self._apply(staged)
@@ -227,9 +234,13 @@ class Store:
                 if not waiting:
                     write.answer.set_result(current)
                     continue
+            obj["metadata"]["resourceVersion"] = str(rv + 1)
+            try:
+                body = orjson.dumps(obj)
+            except TypeError as problem:  # keys that are not strings, numbers beyond 64 bits, nested too deep
+                write.answer.set_exception(bad_request(f"the object cannot be stored as JSON: {problem}"))
+                continue
             rv += 1
-            obj["metadata"]["resourceVersion"] = str(rv)
-            body = orjson.dumps(obj)
             stored = Stored(obj, body, rv)
             overlay[write.key] = None if write.verb == "DELETED" else stored
             prev = current.rv if current else 0
@@ -251,7 +262,7 @@ class Store:
             if not write.answer.done():
                 write.answer.set_result(event.stored)
 
-    def _refuse(self, staged: _Staged, error: sqlite3.Error) -> None:
+    def _refuse(self, staged: _Staged, error: Exception) -> None:
         for write, _ in staged:
             if not write.answer.done():
                 write.answer.set_exception(
@@ -281,7 +292,10 @@ class Store:
         if self._rows_since_head > HEAD_ROWS:
             await loop.run_in_executor(self._thread, self._log.set_head, *self._head())
             self._rows_since_head = 0
-        await loop.run_in_executor(self._thread, self._log.trim, self._clock.time() - seconds, size)
+        more = True
+        while more:
+            before = self._clock.time() - seconds
+            self.oldest, more = await loop.run_in_executor(self._thread, self._log.trim, before, size)
 
     def _head(self) -> _Head:
         live = (

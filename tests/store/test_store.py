@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj
 from k9lite.clock import SystemClock
 from k9lite.store.errors import DirectoryLocked
-from k9lite.store.store import Store
+from k9lite.store.store import MEMORY_EVENTS, Store
 from k9lite.store.watch import Event, Watch
 from tests.support.clock import FakeClock
 
@@ -125,20 +124,59 @@ async def test_history_is_trimmed_by_age_but_live_objects_stay(tmp_path: Path) -
         assert store.rv == 9
 
 
-async def test_a_failed_commit_changes_nothing_and_later_writes_work(tmp_path: Path) -> None:
+async def test_a_full_disk_changes_nothing_and_later_writes_work(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.create("pods", "default", "a", obj("a"))
-        blocker = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
-        blocker.execute("PRAGMA max_page_count")
-        store._log._db.execute("PRAGMA busy_timeout=1")
-        blocker.execute("BEGIN IMMEDIATE")  # as a disk that refuses the write
-        with pytest.raises(ApiError, match="could not be written to disk") as caught:
-            await store.create("pods", "default", "b", obj("b"))
+        pages = store._log._db.execute("PRAGMA page_count").fetchone()[0]
+        store._log._db.execute(f"PRAGMA max_page_count={pages}")
+        big = {**obj("b"), "text": "x" * 100_000}
+        with pytest.raises(ApiError, match="database or disk is full") as caught:
+            await store.create("pods", "default", "b", big)
         assert caught.value.code == 500
         assert (store.rv, store.get("pods", "default", "b")) == (1, None)
-        blocker.execute("ROLLBACK")
-        blocker.close()
-        assert (await store.create("pods", "default", "b", obj("b"))).rv == 2
+        store._log._db.execute("PRAGMA max_page_count=1000000")
+        assert (await store.create("pods", "default", "b", big)).rv == 2
+
+
+async def test_what_cannot_be_encoded_fails_alone(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        bad = store.create("pods", "default", "bad", {**obj("bad"), "value": 1 << 80})
+        good = store.create("pods", "default", "good", obj("good"))
+        refused, made = await asyncio.gather(bad, good, return_exceptions=True)
+        assert isinstance(refused, ApiError)
+        assert refused.code == 400
+        assert made is store.get("pods", "default", "good")
+        assert store.rv == 1
+
+
+async def test_history_is_trimmed_by_size(tmp_path: Path) -> None:
+    async with opened(tmp_path, history_bytes=400_000) as store:
+        await store.create("pods", "default", "kept", obj("kept"))
+        await store.create("pods", "default", "p", obj("p"))
+        for value in range(300):
+            await store.update("pods", "default", "p", {**obj("p", value), "text": "x" * 2000})
+        await store.trim()
+        assert store.oldest > 0
+        with pytest.raises(ApiError, match="too old resource version"):
+            store.watch("pods", since=store.oldest - 1)
+        last = store.rv
+        assert store._log._size() <= 400_000
+    async with opened(tmp_path) as store:
+        assert [stored.obj["value"] for stored in store.list("pods")] == [0, 299]
+        assert store.rv == last
+
+
+async def test_a_watch_whose_past_is_trimmed_meanwhile_is_told_so(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock, history_seconds=100) as store:
+        for value in range(MEMORY_EVENTS + 700):
+            await (store.update if value else store.create)("pods", "default", "p", obj("p", value))
+        watch = store.watch("pods", since=0)
+        await take(watch, 1)
+        await clock.advance(200)
+        await store.trim()
+        with pytest.raises(ApiError, match="too old resource version"):
+            await take(watch, MEMORY_EVENTS + 699)
 
 
 WRITER = """
