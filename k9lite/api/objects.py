@@ -29,7 +29,7 @@ def dig(obj: Mapping[str, Any] | None, *path: str, default: Any = None) -> Any:
     """The value under nested keys, or `default` where any of them is absent or null."""
     value: Any = obj
     for key in path:
-        if not isinstance(value, Mapping):
+        if value.__class__ is not dict and not isinstance(value, Mapping):  # the second alone is ten times slower
             return default
         value = value.get(key)
     return default if value is None else value
