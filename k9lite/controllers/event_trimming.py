@@ -46,6 +46,7 @@ class EventTrimmer:
 
     async def trim(self) -> int:
         """Delete what is over; returns how many."""
+        self._context.informers.catch_up()
         limit = self._context.clock.time() - self._ttl
         over = [event for event in self._context.of(EVENTS).objects.values() if last_seen(event) < limit]
         failed = await in_parallel([partial(self._delete, event) for event in over])

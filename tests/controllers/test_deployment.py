@@ -118,15 +118,15 @@ async def test_history_is_kept_to_its_limit(plane: Plane) -> None:
 async def test_a_rollout_that_does_not_progress_times_out(plane: Plane) -> None:
     plane.kubelet.holds = lambda pod: True
     await plane.registry.create(DEPLOYMENTS, "default", deployment(replicas=1, progressDeadlineSeconds=1))
-    found = await eventually(
-        lambda: [
-            condition
-            for condition in [condition_of(plane.get(DEPLOYMENTS, "web"), "Progressing") or {}]
-            if condition.get("reason") == "ProgressDeadlineExceeded"
-        ]
-    )
-    assert found[0]["status"] == "False"
-    assert found[0]["message"].endswith("has timed out progressing.")
+
+    def timed_out() -> Obj | None:
+        condition = condition_of(plane.get(DEPLOYMENTS, "web"), "Progressing") or {}
+        return condition if condition.get("reason") == "ProgressDeadlineExceeded" else None
+
+    condition = await eventually(timed_out)
+    assert condition is not None
+    assert condition["status"] == "False"
+    assert condition["message"].endswith("has timed out progressing.")
 
 
 async def test_pods_are_adopted_and_released_by_their_labels(plane: Plane) -> None:
