@@ -1,9 +1,9 @@
 """What is typed after `/`: which rows stay.
 
-    rx        a regular expression, found in any cell (case is ignored, a space is a space)
-    !rx       rows in which it is not found
-    -f text   fuzzy: the characters in this order
-    -l a=b    a label selector
+rx        a regular expression, found in any cell (case is ignored, a space is a space)
+!rx       rows in which it is not found
+-f text   fuzzy: the characters in this order
+-l a=b    a label selector
 """
 
 from __future__ import annotations

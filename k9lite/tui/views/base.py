@@ -51,7 +51,7 @@ class ViewColumn:
     """Shown in wide mode only."""
     clock: bool = False
     """Changes with time alone: no highlight, no filter, refreshed every second."""
-    least: int = 4
+    least: int = 10
     """Not shrunk below this."""
     most: int = 48
     """Not grown above this, unless it is the one that takes the room left over."""
@@ -80,12 +80,22 @@ def number(*path: str) -> Callable[[Obj], int]:
     return read
 
 
+def reader(*path: str) -> CellText:
+    """Reads a text, `-` where it is absent."""
+
+    def read(obj: Obj, _: float) -> str:
+        value = dig(obj, *path)
+        return "-" if value in (None, "") else str(value)
+
+    return read
+
+
 def count(name: str, read: Callable[[Obj], int], **options: Any) -> ViewColumn:
     """A column of whole numbers."""
     return ViewColumn(name, lambda obj, _: str(read(obj)), key=read, right=True, **options)
 
 
-NAMESPACE = ViewColumn("Namespace", lambda obj, _: namespace_of(obj), style="muted", priority=2, least=6, most=24)
+NAMESPACE = ViewColumn("Namespace", lambda obj, _: namespace_of(obj), style="muted", priority=2, least=11, most=24)
 NAME = ViewColumn("Name", lambda obj, _: name_of(obj), key=name_of, style="name", least=10, most=63)
 AGE = ViewColumn("Age", created_age, key=created, style="muted", clock=True, priority=1, right=True)
 

@@ -6,7 +6,7 @@ from k9lite.api.catalog import DEPLOYMENTS
 from k9lite.api.kinds.apps import selector_text
 from k9lite.api.objects import Obj, condition_of, dig, is_deleting
 from k9lite.api.printing import containers_of
-from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count, number
+from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count, number, reader
 
 _ready = number("status", "readyReplicas")
 _wanted = number("spec", "replicas")
@@ -33,7 +33,7 @@ class DeploymentsView(View):
         count("Up-to-date", _updated, priority=3),
         count("Available", _available, priority=4),
         ViewColumn("Image", _images, style="muted", priority=5, most=40),
-        ViewColumn("Strategy", lambda obj, _: dig(obj, "spec", "strategy", "type", default="-"), style="muted", priority=8, wide=True),
+        ViewColumn("Strategy", reader("spec", "strategy", "type"), style="muted", priority=8, wide=True),
         ViewColumn("Selector", lambda obj, _: selector_text(obj), style="muted", priority=9, wide=True),
         AGE,
     )  # fmt: skip

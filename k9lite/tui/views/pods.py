@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from k9lite.api.catalog import PODS
 from k9lite.api.objects import Obj, dig, is_deleting
-from k9lite.api.printing import age, pod_ready, pod_status, restart_count, text_or
-from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count
+from k9lite.api.printing import age, pod_ready, pod_status, restart_count
+from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count, reader
 
 _GOING = ("Pending", "ContainerCreating", "PodInitializing", "NotReady")
 
@@ -37,13 +37,13 @@ class PodsView(View):
     columns = (
         NAME,
         ViewColumn("Ready", lambda obj, _: pod_ready(obj), style="status", right=True),
-        ViewColumn("Status", lambda obj, _: pod_status(obj), style="status", least=7, most=28),
+        ViewColumn("Status", lambda obj, _: pod_status(obj), style="status", least=12, most=28),
         count("Restarts", restart_count, priority=3),
         ViewColumn("Last restart", _restarted, key=_last_restart, style="muted", clock=True, priority=8, wide=True),
-        ViewColumn("IP", lambda obj, _: text_or(dig(obj, "status", "podIP"), "-"), style="muted", priority=5),
-        ViewColumn("Node", lambda obj, _: text_or(dig(obj, "spec", "nodeName"), "-"), style="muted", priority=4, most=30),
+        ViewColumn("IP", reader("status", "podIP"), style="muted", priority=5, least=15),
+        ViewColumn("Node", reader("spec", "nodeName"), style="muted", priority=4, most=30),
         ViewColumn("Image", _images, style="muted", priority=7, wide=True),
-        ViewColumn("QoS", lambda obj, _: dig(obj, "status", "qosClass", default="-"), style="muted", priority=9, wide=True),
+        ViewColumn("QoS", reader("status", "qosClass"), style="muted", priority=9, wide=True),
         AGE,
     )  # fmt: skip
 

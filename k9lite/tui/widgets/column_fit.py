@@ -11,7 +11,9 @@ from k9lite.tui.views.base import ViewColumn
 
 GUTTER = 3
 """Mark, symbol, space: before the first column."""
-GAP = 2
+_GAP = 2
+_WIDE_GAP = 4
+"""The most between columns where there is room to spare."""
 _READABLE_NAME = 24
 _NAME_SHARE = 0.45
 """Columns go rather than squeeze the name below its readable width, up to this share of the line."""
@@ -27,6 +29,8 @@ class Fitted:
     column: ViewColumn
     start: int
     width: int
+    gap: int
+    """Blank cells after it."""
 
 
 def text_width(text: str) -> int:
@@ -74,13 +78,13 @@ def fit(columns: Sequence[ViewColumn], wanted: Sequence[int], width: int, stretc
             return min(wanted[index], max(_READABLE_NAME, int(room * _NAME_SHARE)))
         return min(wanted[index], max(column.least, 1))
 
-    while len(kept) > 1 and sum(map(least, kept)) + GAP * (len(kept) - 1) > room:
+    while len(kept) > 1 and sum(map(least, kept)) + _GAP * (len(kept) - 1) > room:
         last = max(kept, key=lambda index: (columns[index].priority, index))
         if columns[last].priority == 0:
             break
         kept.remove(last)
-    sizes = _sizes(columns, wanted, kept, room - GAP * (len(kept) - 1), stretch)
-    return _placed(columns, kept, sizes)
+    sizes = _sizes(columns, wanted, kept, room - _GAP * (len(kept) - 1), stretch)
+    return _placed(columns, kept, sizes, room)
 
 
 def _sizes(
@@ -103,9 +107,11 @@ def _sizes(
     return sizes
 
 
-def _placed(columns: Sequence[ViewColumn], kept: list[int], sizes: dict[int, int]) -> list[Fitted]:
+def _placed(columns: Sequence[ViewColumn], kept: list[int], sizes: dict[int, int], room: int) -> list[Fitted]:
+    between = max(1, len(kept) - 1)
+    gap = max(_GAP, min(_WIDE_GAP, (room - sum(sizes.values())) // between))
     placed, start = [], GUTTER
     for index in kept:
-        placed.append(Fitted(index, columns[index], start, max(1, sizes[index])))
-        start += placed[-1].width + GAP
+        placed.append(Fitted(index, columns[index], start, max(1, sizes[index]), gap))
+        start += placed[-1].width + gap
     return placed

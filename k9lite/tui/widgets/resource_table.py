@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -20,15 +18,12 @@ from textual.strip import Strip
 
 from k9lite.api.objects import Obj
 from k9lite.tui.model import Row, RowModel
-from k9lite.tui.views.base import SYMBOLS, ViewColumn
-from k9lite.tui.widgets.column_fit import GAP, Fitted, clean, fit, pad, shorten, text_width
+from k9lite.tui.views.base import ViewColumn
+from k9lite.tui.widgets.column_fit import fit, text_width
+from k9lite.tui.widgets.table_painter import PARTS, TablePainter
 
 _TICK_SECONDS = 1.0
-_MOST_STRIPS = 2000
-_ROLES = ("ok", "pending", "completed", "error", "terminating", "added", "modified", "deleted")
 _MOVE = Binding.Group("Move", compact=True)
-_MARK = Binding.Group("Mark", compact=True)
-_SORT = Binding.Group("Sort", compact=True)
 
 
 def _binding(key: str, action: str, description: str, group: Binding.Group | None = None) -> Binding:
@@ -39,13 +34,7 @@ class ResourceTable(ScrollView, can_focus=True):
     """Shows a RowModel. The screen calls `flush` several times a second."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"resource-table--{part}"
-        for part in (
-            *_ROLES, "header", "header-sorted", "header-cursor", "muted", "cursor", "cursor-blurred", "mark", "stale",
-            "empty",
-        )
-    }  # fmt: skip
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"resource-table--{part}" for part in PARTS}
     DEFAULT_CSS = """
     ResourceTable {
         height: 1fr;
@@ -81,17 +70,6 @@ class ResourceTable(ScrollView, can_focus=True):
         _binding("home,g", "first", "First", _MOVE),
         _binding("end,G", "last", "Last", _MOVE),
         _binding("enter", "activate", "Open"),
-        _binding("space", "mark", "Mark", _MARK),
-        _binding("ctrl+space", "mark_range", "Mark range", _MARK),
-        _binding("ctrl+backslash", "clear_marks", "Clear marks", _MARK),
-        Binding("N", "sort('Name')", "Sort by name", show=False, id="table.sort_name", group=_SORT),
-        Binding("A", "sort('Age')", "Sort by age", show=False, id="table.sort_age", group=_SORT),
-        Binding("S", "sort('Status')", "Sort by status", show=False, id="table.sort_status", group=_SORT),
-        _binding("shift+left", "column_left", "Column to the left", _SORT),
-        _binding("shift+right", "column_right", "Column to the right", _SORT),
-        _binding("O", "sort_column", "Sort by column", _SORT),
-        _binding("ctrl+w", "wide", "Wide"),
-        _binding("ctrl+z", "faults", "Faults only"),
     ]
 
     class _About(Message):
@@ -133,13 +111,9 @@ class ResourceTable(ScrollView, can_focus=True):
         self._order = self._layout = -1
         self._ticked = 0.0
         self._loading = True
-        self._is_stale = False
         self._message = ""
         self._wanted: list[int] = []
-        self._fitted: list[Fitted] = []
-        self._fitted_for = (-1, -1)
-        self._strips: dict[str, tuple[tuple[int, bool, bool], Strip]] = {}
-        self._styles: dict[tuple[str, ...], Style] = {}
+        self._painter = TablePainter(self)
 
     # What the screen uses ------------------------------------------------------------------------
     @property
@@ -166,10 +140,11 @@ class ResourceTable(ScrollView, can_focus=True):
     def set_state(self, *, loading: bool = False, stale: bool = False, message: str = "") -> None:
         """loading: rows are on their way; stale: the connection is lost, rows are greyed; message: instead of
         the usual text where there are no rows."""
-        if (loading, stale, message) == (self._loading, self._is_stale, self._message):
+        if (loading, stale, message) == (self._loading, self._painter.stale, self._message):
             return
-        self._loading, self._is_stale, self._message = loading, stale, message
-        self._forget_strips()
+        self._loading, self._painter.stale, self._message = loading, stale, message
+        self._painter.forget()
+        self.refresh()
 
     def select(self, uid: str) -> bool:
         """Move the cursor to an object; False where no visible row shows it."""
@@ -189,9 +164,9 @@ class ResourceTable(ScrollView, can_focus=True):
         dirty = model.take_dirty()
         if model.layout != self._layout:
             self._layout = model.layout
-            self._fitted_for = (-1, -1)
             self._wanted = []
-            self._forget_strips()
+            self._painter.width = -1
+            self.refresh()
         if model.order != self._order:
             self._follow_order()
         elif dirty and rows:
@@ -211,7 +186,7 @@ class ResourceTable(ScrollView, can_focus=True):
         first = self.scroll_offset.y
         changed = [(index, row) for index, row in enumerate(self._window(), first) if row.uid in dirty]
         if self._measure([row for _, row in changed]):
-            self._forget_strips()
+            self.refresh()
             return
         for index, _ in changed:
             self.refresh_line(index + 1)
@@ -274,120 +249,36 @@ class ResourceTable(ScrollView, can_focus=True):
                     self._wanted[index] = width
         if before == self._wanted:
             return False
-        self._fitted_for = (-1, -1)
+        self._painter.width = -1
         return True
 
     def _title_width(self, column: ViewColumn) -> int:
         return len(column.title) + (column.name == self.model.sort[0])
 
-    def _prepare(self) -> None:
-        """Columns for the rows about to be painted."""
-        grown = self._measure(self._window())
-        wanted_for = (self.size.width, self.model.layout)
-        if grown or self._fitted_for != wanted_for:
-            self._fitted_for = wanted_for
-            self._fitted = fit(self.model.columns, self._wanted, self.size.width, self.model.view.stretch)
-            self._strips.clear()
-            if grown:
-                self.refresh()  # the other lines too: this may be the painting of a few
-
     # Drawing -------------------------------------------------------------------------------------
     def render_line(self, y: int) -> Strip:
-        if y == 0 or self._fitted_for[0] != self.size.width:
+        width = self.size.width
+        if y == 0 or self._painter.width != width:
             self._prepare()
         if y == 0:
-            return self._header()
+            return self._painter.header(self.model, self._column_cursor)
         rows = self.model.rows
         index = self.scroll_offset.y + y - 1
         if index < len(rows):
-            return self._row(rows[index], index == self._index)
+            cursor = "" if index != self._index else "cursor" if self.has_focus else "cursor-blurred"
+            return self._painter.row(self.model.look_at(rows[index]), cursor)
         if not rows and y == max(1, self.size.height // 2):
-            return self._centred(self._nothing())
-        return Strip.blank(self.size.width, self.rich_style)
+            return self._painter.centred(self._nothing())
+        return self._painter.blank()
 
-    def _row(self, row: Row, on_cursor: bool) -> Strip:
-        key = (row.version, on_cursor, on_cursor and self.has_focus)
-        kept = self._strips.get(row.uid)
-        if kept and kept[0] == key:
-            return kept[1]
-        if len(self._strips) > _MOST_STRIPS:
-            self._strips.clear()
-        strip = self._draw(self.model.look_at(row), on_cursor)
-        self._strips[row.uid] = (key, strip)
-        return strip
-
-    def _draw(self, row: Row, on_cursor: bool) -> Strip:
-        under = self._cursor_part() if on_cursor else ""
-        plain = self._style(under)
-        role = "added" if row.added else row.role
-        segments = [
-            Segment("✓" if row.marked else " ", self._style("mark", under)),
-            Segment(SYMBOLS.get(row.role, "●") + " ", self._style(role, under)),
-        ]
-        for column in self._fitted:
-            text = pad(row.cells[column.index], column.column, column.width)
-            part = "modified" if column.index in row.changed else self._part(row, column.column)
-            segments += [Segment(text, self._style(part, under)), Segment(" " * GAP, plain)]
-        return Strip(segments).adjust_cell_length(self.size.width, plain)
-
-    def _part(self, row: Row, column: ViewColumn) -> str:
-        """Only what matters is coloured: the status, and the name of what needs attention."""
-        if row.marked and column.style == "name":
-            return "mark"
-        if row.role in ("completed", "terminating"):
-            return row.role
-        if column.style == "status":
-            return row.role
-        if column.style == "name":
-            return "added" if row.added else "error" if row.role == "error" else ""
-        return "muted" if column.style == "muted" else ""
-
-    def _cursor_part(self) -> str:
-        return "cursor" if self.has_focus else "cursor-blurred"
-
-    def _style(self, *parts: str) -> Style:
-        """The table's own style with those parts laid over it."""
-        made = self._styles.get(parts)
-        if made is None:
-            made = self.rich_style
-            for part in parts:
-                if part and self._is_stale and not part.startswith("cursor"):
-                    part = "stale"
-                if part:
-                    made += self.get_component_rich_style(f"resource-table--{part}", partial=True)
-            if self._is_stale and not any(parts):
-                made += self.get_component_rich_style("resource-table--stale", partial=True)
-            self._styles[parts] = made
-        return made
-
-    def _header(self) -> Strip:
-        plain = self._style("header")
-        segments = [Segment("   ", plain)]
-        name, reverse = self.model.sort
-        for position, column in enumerate(self._fitted):
-            sorts = column.column.name == name
-            title = column.column.title + (("↓" if reverse else "↑") if sorts else "")
-            parts = ["header-sorted" if sorts else "header"]
-            if position == self._column_cursor:
-                parts.append("header-cursor")
-            title = shorten(title, column.width)
-            space = Segment(" " * (column.width - len(title)), plain)
-            segments += [space] if column.column.right else []
-            segments.append(Segment(title, self._style(*parts)))
-            segments += [] if column.column.right else [space]
-            segments.append(Segment(" " * GAP, plain))
-        strip = Strip(segments).adjust_cell_length(self.size.width, plain)
-        return self._with_hidden_count(strip)
-
-    def _with_hidden_count(self, strip: Strip) -> Strip:
-        """`+2` at the right end says that columns did not fit."""
-        hidden = len(self.model.columns) - len(self._fitted)
-        last = self._fitted[-1] if self._fitted else None
-        note = f"+{hidden}"
-        if not hidden or last is None or last.start + last.width + len(note) + 1 > self.size.width:
-            return strip
-        at = self.size.width - len(note)
-        return Strip.join([strip.crop(0, at), Strip([Segment(note, self._style("muted"))])])
+    def _prepare(self) -> None:
+        """Columns for the rows about to be painted."""
+        grown = self._measure(self._window())
+        if grown or self._painter.width != self.size.width:
+            fitted = fit(self.model.columns, self._wanted, self.size.width, self.model.view.stretch)
+            self._painter.lay_out(fitted, self.size.width)
+            if grown:
+                self.refresh()  # the other lines too: this may be the painting of a few
 
     def _nothing(self) -> str:
         """What an empty table says."""
@@ -403,21 +294,9 @@ class ResourceTable(ScrollView, can_focus=True):
             return f"No faults in {len(model)} {plural}"
         return f"No {plural}"
 
-    def _centred(self, text: str) -> Strip:
-        text = shorten(clean(text), max(1, self.size.width - 2))
-        left = (self.size.width - text_width(text)) // 2
-        strip = Strip([Segment(" " * left, self._style("empty")), Segment(text, self._style("empty"))])
-        return strip.adjust_cell_length(self.size.width, self._style("empty"))
-
-    def _forget_strips(self) -> None:
-        self._strips.clear()
-        self._styles.clear()
-        self.refresh()
-
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._strips.clear()
-        self._styles.clear()
+        self._painter.forget()
 
     # Keys and mouse --------------------------------------------------------------------------------
     def action_cursor_down(self) -> None:
@@ -463,18 +342,19 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def action_sort(self, column: str) -> None:
         """Sort by a column; once more turns the order round. A view without a status sorts by Ready or Type."""
-        names = [known.name for known in self.model.columns]
-        if column == "Status" and column not in names:
-            column = next((known.name for known in self.model.columns if known.style == "status"), column)
-        if column not in names:
+        known = {shown.name.lower(): shown.name for shown in self.model.columns}
+        if "status" not in known:
+            known["status"] = next((shown.name for shown in self.model.columns if shown.style == "status"), "")
+        name = known.get(column.lower())
+        if not name:
             return
         current, reverse = self.model.sort
-        self.model.set_sort(column, not reverse if current == column else False)
+        self.model.set_sort(name, current == name and not reverse)
         self.flush()
 
     def action_sort_column(self) -> None:
-        if 0 <= self._column_cursor < len(self._fitted):
-            self.action_sort(self._fitted[self._column_cursor].column.name)
+        if 0 <= self._column_cursor < len(self._painter.fitted):
+            self.action_sort(self._painter.fitted[self._column_cursor].column.name)
 
     def action_column_left(self) -> None:
         self._move_column(-1)
@@ -484,9 +364,9 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _move_column(self, by: int) -> None:
         if self._column_cursor < 0:
-            names = [column.column.name for column in self._fitted]
+            names = [column.column.name for column in self._painter.fitted]
             self._column_cursor = names.index(self.model.sort[0]) if self.model.sort[0] in names else 0
-        self._column_cursor = max(0, min(self._column_cursor + by, len(self._fitted) - 1))
+        self._column_cursor = max(0, min(self._column_cursor + by, len(self._painter.fitted) - 1))
         self.refresh_line(self.scroll_offset.y)
 
     def action_wide(self) -> None:
@@ -515,7 +395,7 @@ class ResourceTable(ScrollView, can_focus=True):
             self.action_activate()
 
     def _click_header(self, x: int) -> None:
-        for column in self._fitted:
-            if column.start <= x < column.start + column.width + GAP:
+        for column in self._painter.fitted:
+            if column.start <= x < column.start + column.width + column.gap:
                 self.action_sort(column.column.name)
                 return
