@@ -52,6 +52,7 @@ class Certificates:
         if not certificate.exists() or not key.exists():
             return False
         try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)  # do they belong together?
             decoded = ssl._ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]
             return bool(ssl.cert_time_to_seconds(decoded["notAfter"]) - time.time() > RENEW_DAYS * DAY)
         except (ssl.SSLError, OSError, KeyError, ValueError):
@@ -65,12 +66,12 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.load_into(context)
-        context.load_verify_locations(self._path("ca", "crt"))
         context.verify_mode = ssl.CERT_OPTIONAL
         return context
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Use the current server certificate for new connections."""
+        """Use the current server certificate, and trust the current CA, for new connections."""
+        context.load_verify_locations(self._path("ca", "crt"))
         context.load_cert_chain(self._path("server", "crt"), self._path("server", "key"))
 
     def kubeconfig(self, server: str, name: str = "k9lite") -> str:

@@ -10,7 +10,7 @@ from k9lite.api.resources import Resource
 
 _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 _POLICY = {"group": "policy", "version": "v1", "kind": "Eviction"}
-_VERBS = {"status": ["get", "patch", "update"], "scale": ["get", "patch", "update"], "log": ["get"],
+SUBRESOURCE_VERBS = {"status": ["get", "patch", "update"], "scale": ["get", "patch", "update"], "log": ["get"],
           "finalize": ["update"], "binding": ["create"], "eviction": ["create"]}  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def _aggregated(resource: Resource) -> Obj:
         "shortNames": list(resource.short_names),
         "categories": list(resource.categories),
         "subresources": [
-            {"subresource": name, "responseKind": _kind_of(resource, name), "verbs": _VERBS[name]}
+            {"subresource": name, "responseKind": _kind_of(resource, name), "verbs": SUBRESOURCE_VERBS[name]}
             for name in resource.subresources
         ],
     }
@@ -110,7 +110,7 @@ def _resources(group: str, version: str) -> bytes | None:
         )  # fmt: skip
         for name in resource.subresources:
             entry = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced,
-                     "kind": _kind_of(resource, name)["kind"], "verbs": _VERBS[name]}  # fmt: skip
+                     "kind": _kind_of(resource, name)["kind"], "verbs": SUBRESOURCE_VERBS[name]}  # fmt: skip
             entries.append(entry | {k: v for k, v in _kind_of(resource, name).items() if name in ("scale", "eviction")})
     group_version = f"{group}/{version}" if group else version
     return encode({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries})

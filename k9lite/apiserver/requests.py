@@ -71,8 +71,8 @@ def _parse_yaml(body: bytes) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(body)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return orjson.loads(orjson.dumps(yaml.safe_load(body)))  # only what JSON can say
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
         raise bad_request(f"the request body is not valid YAML: {error}") from error
 
 
@@ -87,11 +87,10 @@ def is_true(query: Mapping[str, str], key: str) -> bool:
 
 
 def whole_number(query: Mapping[str, str], key: str) -> int | None:
-    """The value of a numeric option; None if absent or empty. Raises ApiError 400."""
+    """The value of a numeric option, not below 0; None if absent or empty. Raises ApiError 400."""
     text = query.get(key, "")
     if not text:
         return None
-    try:
-        return int(text)
-    except ValueError as error:
-        raise bad_request(f'{key}: Invalid value: "{text}": must be a whole number') from error
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise bad_request(f'{key}: Invalid value: "{text}": must be a whole number, 0 or greater')
+    return int(text)

@@ -20,7 +20,7 @@ from k9lite import __version__
 from k9lite.api.errors import ApiError, internal, unknown_path
 from k9lite.api.objects import Obj, encode
 from k9lite.apiserver import discovery
-from k9lite.apiserver.requests import MAX_BODY, Target, target_of
+from k9lite.apiserver.requests import MAX_BODY, Target, parse_body, target_of, whole_number
 from k9lite.apiserver.verbs import Verbs
 from k9lite.registry.registry import Registry
 
@@ -33,6 +33,9 @@ JSON_HEADERS = {"Content-Type": "application/json"}
 OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 RENEW_SECONDS = 12 * 3600.0
 KUBERNETES_MINOR = "32"
+OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+FIRST_LINE_SECONDS = 1.0
+"""How long a log may take to fail before its headers are sent."""
 
 
 class LogSource(Protocol):
@@ -57,6 +60,7 @@ class ApiServer:
         log_source: LogSource,
         status: Callable[[], Obj] | None = None,
         shutdown: Callable[[bool], None] | None = None,
+        on_renewed: Callable[[], None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._host, self._port = host, port
@@ -64,13 +68,19 @@ class ApiServer:
         self._verbs = Verbs(registry, log_source)
         self._status = status
         self._shutdown = shutdown
+        self._on_renewed = on_renewed
         self._runner: web.ServerRunner | None = None
         self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError if it is taken."""
         server = web.Server(
-            self._handle, handler_cancellation=True, keepalive_timeout=3600, max_line_size=65536, max_field_size=65536
+            self._handle,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=3600,
+            max_line_size=65536,
+            max_field_size=65536,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
@@ -93,6 +103,7 @@ class ApiServer:
             try:
                 if self._certificates.renew():
                     self._certificates.load_into(context)
+                    self._on_renewed()  # the kubeconfig holds the administrator's
             except Exception:
                 log.exception("certificates could not be renewed; trying again in %d hours", RENEW_SECONDS // 3600)
 
@@ -119,12 +130,14 @@ class ApiServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path.rstrip("/") or "/"
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS or path.startswith(("/livez/", "/readyz/")):
             return _open(path)
         self._authenticate(request)
         if path in ("/api", "/apis") or path.startswith(("/api/", "/apis/")):
             found = self._discovery(path, request.headers.get("Accept", ""))
             return found or await self._resource(request, target_of(path))
+        if path == "/openapi/v2":  # no bytes are an empty document, with which kubectl leaves validation to us
+            return web.Response(body=b"", headers={"Content-Type": OPENAPI_V2})
         return await self._own(request, path)
 
     def _authenticate(self, request: web.BaseRequest) -> None:
@@ -150,11 +163,12 @@ class ApiServer:
     async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         body = await _read(request) if request.method in ("POST", "PUT", "PATCH", "DELETE") else b""
         if request.method == "GET" and target.subresource == "log":
-            return await self._stream(request, await self._verbs.log(target, request.query), "text/plain")
+            return await self._log(request, target)
         if request.method == "GET" and self._verbs.is_watch(target, request.query):
-            seconds = float(request.query.get("timeoutSeconds") or random.uniform(1800, 3600))
-            chunks = self._verbs.watch(target, request.query, request.headers.get("Accept", ""), seconds)
-            return await self._stream(request, chunks, "application/json")
+            seconds = whole_number(request.query, "timeoutSeconds") or random.uniform(1800, 3600)
+            watch, chunks = self._verbs.watch(target, request.query, request.headers.get("Accept", ""), seconds)
+            async with watch:  # closed even if the client goes before the first chunk
+                return await self._stream(request, chunks, "application/json")
         # A client that goes ends its watch, but never a write that has begun.
         code, answer = await asyncio.shield(self._verbs.answer(request, target, body))
         return web.Response(status=code, body=answer, headers=JSON_HEADERS)
@@ -166,24 +180,61 @@ class ApiServer:
         response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-cache, private"})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        with contextlib.suppress(ConnectionResetError):
+        try:
             async with contextlib.aclosing(chunks) as source:  # type: ignore[type-var]
                 async for chunk in source:
-                    await response.write(chunk)
+                    if chunk:
+                        await response.write(chunk)
             await response.write_eof()
+        except ConnectionResetError:
+            pass
+        except Exception as error:  # too late for a Status: a broken connection tells the client that there was more
+            log.warning("%s %s broke off: %s", request.method, request.path, error, exc_info=error)
+            if request.transport:
+                request.transport.abort()
         return response
+
+    async def _log(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """A log that cannot be had is a Status, which the source says with its first line or instead of it."""
+        source = aiter(await self._verbs.log(target, request.query))
+        first = asyncio.ensure_future(_next_or_end(source))
+        try:
+            await asyncio.wait({first}, timeout=FIRST_LINE_SECONDS)
+            if first.done():
+                first.result()
+        except BaseException:
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            raise
+
+        async def lines() -> AsyncIterator[bytes]:
+            try:
+                if (line := await first) is None:
+                    return
+                yield line
+                async for line in source:
+                    yield line
+            finally:
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
+                if close := getattr(source, "aclose", None):
+                    await close()
+
+        return await self._stream(request, lines(), "text/plain")
 
     async def _own(self, request: web.BaseRequest, path: str) -> web.Response:
         """k9lite's own paths: what a Kubernetes API has no word for."""
         if path == "/k9lite/v1/status" and request.method == "GET" and self._status:
             return web.Response(body=encode(self._status()), headers=JSON_HEADERS)
         if path == "/k9lite/v1/shutdown" and request.method == "POST" and self._shutdown:
-            from k9lite.apiserver.requests import parse_body
-
             content = parse_body("", await _read(request) or b"{}")
             self._shutdown(bool(isinstance(content, dict) and content.get("pods")))
             return web.Response(status=202, body=encode({"status": "stopping"}), headers=JSON_HEADERS)
         raise unknown_path()
+
+
+async def _next_or_end(source: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(source, None)
 
 
 async def _read(request: web.BaseRequest) -> bytes:
@@ -191,12 +242,12 @@ async def _read(request: web.BaseRequest) -> bytes:
     too_large = ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}")
     if (request.content_length or 0) > MAX_BODY:
         raise too_large
-    body = b""
+    body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > MAX_BODY:
             raise too_large
-    return body
+    return bytes(body)
 
 
 def _status(error: ApiError) -> web.Response:

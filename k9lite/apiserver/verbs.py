@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from k9lite.api.catalog import PODS
-from k9lite.api.errors import ApiError, bad_request
+from k9lite.api.errors import ApiError, bad_request, expired
 from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj, dig, encode, name_of, namespace_of
 from k9lite.api.selectors import FieldSelector, LabelSelector
 from k9lite.api.table import table
+from k9lite.apiserver.discovery import SUBRESOURCE_VERBS
 from k9lite.apiserver.requests import Target, is_true, parse_body, wants_table, whole_number
 from k9lite.apiserver.watches import Encoder, lines, start_of
 from k9lite.registry.registry import Deleted, Registry
 from k9lite.registry.scale import patch_scale, put_scale, scale_of
-from k9lite.store.watch import Stored
+from k9lite.store.watch import Stored, Watch
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 Query = Mapping[str, str]
 Answer = tuple[int, bytes]
+
+METHOD_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
 class Verbs:
@@ -41,6 +44,8 @@ class Verbs:
         """Everything but streams."""
         method, query = request.method, request.query
         content_type = request.headers.get("Content-Type", "")
+        if target.subresource and METHOD_VERBS.get(method) not in SUBRESOURCE_VERBS.get(target.subresource, []):
+            raise _not_allowed()
         if method == "GET":
             accept = request.headers.get("Accept", "")
             return self._get(target, query, accept) if target.name else self._list(target, query, accept)
@@ -53,7 +58,7 @@ class Verbs:
         if method == "DELETE" and not target.subresource:
             options = DeleteOptions.parse(parse_body(content_type, body) if body.strip() else None, dict(query))
             return await (self._delete(target, options) if target.name else self._delete_all(target, query, options))
-        raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        raise _not_allowed()
 
     # Reading -----------------------------------------------------------------------------------------
     def _get(self, target: Target, query: Query, accept: str) -> Answer:
@@ -72,6 +77,8 @@ class Verbs:
         limit = whole_number(query, "limit") or 0
         if after is not None:
             rv = after[0]
+            if rv < self._store.oldest:
+                raise expired("The provided continue parameter is too old to display a consistent list result.")
             found = [stored for stored in found if (namespace_of(stored.obj), name_of(stored.obj)) > after[1:]]
         metadata = {"resourceVersion": str(rv)}
         if limit and len(found) > limit:
@@ -80,9 +87,9 @@ class Verbs:
         if wants_table(accept):
             return 200, self._table(target, found, metadata, query)
         extra = b',"remainingItemCount":' + str(left_out).encode() if left_out and not _selects(query) else b""
-        head = encode({"kind": target.resource.kind + "List", "apiVersion": target.resource.api_version})
-        listed = b",".join(stored.body for stored in found)
-        return 200, head[:-1] + b',"metadata":' + encode(metadata)[:-1] + extra + b'},"items":[' + listed + b"]}"
+        head = encode({"kind": target.resource.kind + "List", "apiVersion": target.resource.api_version})[:-1]
+        items = b",".join(stored.body for stored in found)
+        return 200, b"".join((head, b',"metadata":', encode(metadata)[:-1], extra, b'},"items":[', items, b"]}"))
 
     def _check_list_options(self, query: Query) -> None:
         match, rv = query.get("resourceVersionMatch"), query.get("resourceVersion")
@@ -131,14 +138,14 @@ class Verbs:
     def is_watch(self, target: Target, query: Query) -> bool:
         return is_true(query, "watch") and not target.subresource
 
-    def watch(self, target: Target, query: Query, accept: str, seconds: float) -> AsyncIterator[bytes]:
-        """Chunks of event lines. Raises ApiError before the first."""
+    def watch(self, target: Target, query: Query, accept: str, seconds: float) -> tuple[Watch, AsyncIterator[bytes]]:
+        """Chunks of event lines, and the watch to close in the end. Raises ApiError before the first."""
         matches = self._selection(target, query)
         include = (query.get("includeObject") or "Metadata") if wants_table(accept) else None
         start = start_of(self._store, query, target.resource, target.namespace)
         encoder = Encoder(target.resource, self._registry.clock, include)
         bookmarks = is_true(query, "allowWatchBookmarks")
-        return lines(self._store, encoder, start, matches, bookmarks=bookmarks, seconds=seconds)
+        return start[1], lines(self._store, encoder, start, matches, bookmarks=bookmarks, seconds=seconds)
 
     async def log(self, target: Target, query: Query) -> AsyncIterator[bytes]:
         """The log of one container. Raises ApiError 400 or 404 before the first line."""
@@ -166,12 +173,18 @@ class Verbs:
 
     # Writing -----------------------------------------------------------------------------------------
     async def _create(self, target: Target, query: Query, obj: Any) -> Answer:
+        if target.subresource and not isinstance(obj, dict):
+            raise bad_request("the request body must be an object")
         if target.subresource == "eviction":
             options = DeleteOptions.parse(dig(obj, "deleteOptions"), dict(query))
             await self._registry.delete(target.resource, target.namespace or "", target.name, options)
             return 201, encode(_success(None))
+        if target.subresource == "binding":
+            node = str(dig(obj, "target", "name", default=""))
+            await self._registry.bind(target.namespace or "", target.name, node, uid=dig(obj, "metadata", "uid"))
+            return 201, encode(_success(None))
         if target.name or target.namespace is None:
-            raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+            raise _not_allowed()
         stored = await self._registry.create(target.resource, target.namespace, obj, dry_run=_dry_run(query))
         return 201, stored.body
 
@@ -191,7 +204,7 @@ class Verbs:
     async def _patch(self, target: Target, query: Query, content_type: str, body: bytes) -> Answer:
         kind = content_type.partition(";")[0].strip()
         try:
-            patch = orjson.loads(body)
+            patch = orjson.loads(body) if kind.endswith("+json") else None  # other types are refused later
         except orjson.JSONDecodeError as error:
             raise bad_request(f"error decoding patch: {error}") from error
         space, dry_run = target.namespace or "", _dry_run(query)
@@ -213,6 +226,10 @@ class Verbs:
         head = encode({"kind": target.resource.kind + "List", "apiVersion": target.resource.api_version,
                        "metadata": {"resourceVersion": str(self._store.rv)}})  # fmt: skip
         return 200, head[:-1] + b',"items":[' + b",".join(stored.body for stored in found) + b"]}"
+
+
+def _not_allowed() -> ApiError:
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
 def _dry_run(query: Query) -> bool:

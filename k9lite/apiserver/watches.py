@@ -10,15 +10,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from k9lite.api.errors import ApiError, bad_request
+from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj, encode
 from k9lite.api.resources import Resource
 from k9lite.api.table import table
+from k9lite.apiserver.requests import whole_number
 from k9lite.clock import Clock
 from k9lite.store.store import Store
 from k9lite.store.watch import Event, Stored, Watch
 
 BOOKMARK_SECONDS = 60.0
+CHUNK = 200
+"""Objects joined into one write at the start of a watch."""
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 Matches = Callable[[Obj], bool]
@@ -68,14 +71,10 @@ class Encoder:
 def start_of(store: Store, query: Any, resource: Resource, namespace: str | None) -> tuple[list[Stored], Watch, bool]:
     """What a watch begins with: objects to announce, the live events after them, and whether to mark their end.
 
-    Raises ApiError 400, 410 or 422.
+    Raises ApiError 400, 410, 422 or 504.
     """
-    text = query.get("resourceVersion", "")
     asks_initial = query.get("sendInitialEvents", "")
-    try:
-        since = int(text) if text else 0
-    except ValueError as error:
-        raise bad_request(f'resourceVersion: Invalid value: "{text}": must be a whole number') from error
+    since = whole_number(query, "resourceVersion") or 0
     if asks_initial and query.get("resourceVersionMatch") != "NotOlderThan":
         raise ApiError(
             422, "Invalid", 'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: '
@@ -103,11 +102,11 @@ async def lines(
     end = loop.time() + seconds
     last = store.rv
     async with watch:
-        first = [encoder.line("ADDED", stored.obj, stored.body) for stored in initial if matches(stored.obj)]
+        for index in range(0, len(initial), CHUNK):
+            page = initial[index : index + CHUNK]
+            yield b"".join(encoder.line("ADDED", found.obj, found.body) for found in page if matches(found.obj))
         if marks_end:
-            first.append(encoder.bookmark(last, initial_events_end=True))
-        if first:
-            yield b"".join(first)
+            yield encoder.bookmark(last, initial_events_end=True)
         next_event = asyncio.ensure_future(anext(watch))
         try:
             while (left := end - loop.time()) > 0:

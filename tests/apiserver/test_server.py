@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from k9lite.api.catalog import PODS
+from k9lite.api.errors import ApiError
 from k9lite.apiserver.certificates import Certificates
 from k9lite.apiserver.server import ApiServer
 from k9lite.clock import SystemClock
@@ -28,9 +29,13 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 
 class Logs:
-    """A log source with two lines."""
+    """A log source with two lines, or a failure."""
+
+    failure: ApiError | None = None
 
     async def logs(self, namespace: str, pod: str, container: str, **options: Any) -> AsyncIterator[bytes]:
+        if self.failure:
+            raise self.failure
         yield f"{namespace}/{pod}/{container}\n".encode()
         yield json.dumps(options, sort_keys=True).encode() + b"\n"
 
@@ -41,6 +46,7 @@ class Api:
     url: str
     certificates: Certificates
     registry: Registry
+    logs: Logs
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -66,11 +72,11 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     registry = Registry(store, SystemClock())
     await bootstrap(registry)
     certificates = Certificates(tmp_path / "pki")
-    server = ApiServer(registry, host="127.0.0.1", port=0, certificates=certificates, log_source=Logs())
+    server = ApiServer(registry, host="127.0.0.1", port=0, certificates=certificates, log_source=(logs := Logs()))
     port = await server.start()
     connector = aiohttp.TCPConnector(ssl=trusting(certificates, tmp_path / "pki"))
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        yield Api(session, f"https://127.0.0.1:{port}", certificates, registry)
+        yield Api(session, f"https://127.0.0.1:{port}", certificates, registry, logs)
     await server.stop()
     await store.close()
 
@@ -209,7 +215,7 @@ async def test_a_watch_resumes_and_marks_the_end_of_the_beginning(api: Api) -> N
     assert [event["type"] for event in events] == ["ADDED", "ADDED", "BOOKMARK"]
     assert events[2]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert (await api.call("GET", f"{PODS_PATH}?watch=1&sendInitialEvents=true"))[0] == 422
-    async with api.session.get(f"{api.url}{PODS_PATH}?watch=1&timeoutSeconds=0") as answer:
+    async with api.session.get(f"{api.url}{PODS_PATH}?watch=1&timeoutSeconds=1") as answer:
         assert len((await answer.read()).splitlines()) == 2
 
 
@@ -226,6 +232,9 @@ async def test_logs_are_streamed(api: Api) -> None:
     assert text.startswith("default/p/c\n")
     assert '"follow": true' in text
     assert '"tail_lines": 5' in text
+    api.logs.failure = ApiError(400, "BadRequest", 'container "c" in pod "p" is waiting to start: ContainerCreating')
+    status, waiting = await api.call("GET", f"{PODS_PATH}/p/log")
+    assert (status, waiting["message"]) == (400, str(api.logs.failure))
     status, refused = await api.call("GET", f"{PODS_PATH}/p/log?container=x")
     assert (status, refused["message"]) == (400, "container x is not valid for pod p")
 
@@ -242,13 +251,23 @@ async def test_logs_are_streamed(api: Api) -> None:
         ("POST", PODS_PATH, b"[]", {"Content-Type": "application/json"}, 400),
         ("POST", PODS_PATH, b'"x"', {}, 400),
         ("POST", PODS_PATH, b'{"metadata": 5}', {}, 400),
-        ("POST", PODS_PATH, b'{"metadata": {"name": "x"}, "spec": 5}', {}, 422),
-        ("POST", PODS_PATH, b'{"metadata": {"name": "x"}, "spec": {"containers": [5]}}', {}, 422),
-        ("POST", PODS_PATH, b'{"metadata": {"name": 5}}', {}, 422),
+        ("POST", PODS_PATH, b'{"metadata": {"name": "x"}, "spec": 5}', {}, 400),
+        ("POST", PODS_PATH, b'{"metadata": {"name": "x"}, "spec": {"containers": [5]}}', {}, 400),
+        ("POST", PODS_PATH, b'{"metadata": {"name": 5}}', {}, 400),
         ("POST", PODS_PATH, b"k8s\x00x", {}, 415),
         pytest.param("POST", PODS_PATH, b"x" * (3 * 1024 * 1024 + 1), {}, 413, id="too-large"),
         ("PATCH", f"{PODS_PATH}/p", b"{}", {"Content-Type": "text/plain"}, 404),
         ("DELETE", f"{PODS_PATH}/p", b'{"gracePeriodSeconds": "x"}', {}, 400),
+        ("GET", f"{PODS_PATH}?watch=1&timeoutSeconds=x", None, {}, 400),
+        ("GET", f"{PODS_PATH}?watch=1&resourceVersion=-1", None, {}, 400),
+        ("GET", f"{PODS_PATH}?watch=1&resourceVersion=999999", None, {}, 504),
+        ("GET", f"{PODS_PATH}?limit=-1", None, {}, 400),
+        ("GET", f"{PODS_PATH}/p/eviction", None, {}, 405),
+        ("PUT", f"{PODS_PATH}/p/log", b"{}", {}, 405),
+        ("POST", PODS_PATH, b"1: 2", {}, 400),
+        ("POST", PODS_PATH, b"metadata: {name: x}\nspec: {containers: !!set {c}}", {}, 400),
+        ("POST", f"{PODS_PATH}/p/eviction", b"[]", {}, 400),
+        ("POST", f"{PODS_PATH}/p/binding", b"{}", {}, 404),
         ("GET", PODS_PATH, None, {"Origin": "https://example.com"}, 403),
     ],
 )  # fmt: skip
@@ -284,3 +303,34 @@ async def test_discovery_in_all_three_forms(api: Api) -> None:
     assert int((await api.call("GET", "/version/"))[1]["minor"]) >= 30
     kubeconfig = api.certificates.kubeconfig(api.url)
     assert "client-key-data" in kubeconfig
+
+
+async def test_a_pod_is_bound_once(api: Api) -> None:
+    await api.call("POST", PODS_PATH, pod("p"))
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"name": "n1"}}
+    assert (await api.call("POST", f"{PODS_PATH}/p/binding", binding))[0] == 201
+    assert (await api.call("GET", f"{PODS_PATH}/p"))[1]["spec"]["nodeName"] == "n1"
+    assert (await api.call("POST", f"{PODS_PATH}/p/binding", binding))[0] == 409
+
+
+async def test_a_key_without_its_certificate_is_made_anew(api: Api, tmp_path: Path) -> None:
+    pki = tmp_path / "pki"
+    (pki / "server.key").write_bytes((pki / "admin.key").read_bytes())  # as a crash between two writes
+    assert api.certificates.renew() is True
+    api.certificates.server_context()
+
+
+async def test_many_objects_are_announced_whole(api: Api) -> None:
+    for number in range(450):
+        name = f"p{number:03}"
+        stored = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default", "uid": name}}
+        await api.registry.store.create("pods", "default", name, stored)
+    async with api.session.get(f"{api.url}{PODS_PATH}?watch=1") as answer:
+        events = await read_events(answer, 450)
+    assert [event["object"]["metadata"]["name"] for event in events] == [f"p{number:03}" for number in range(450)]
+
+
+async def test_the_empty_openapi_document_is_served(api: Api) -> None:
+    async with api.session.get(f"{api.url}/openapi/v2") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+        assert answer.headers["Content-Type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
