@@ -37,7 +37,7 @@ class PodsView(View):
     columns = (
         NAME,
         ViewColumn("Ready", lambda obj, _: pod_ready(obj), style="status", right=True),
-        ViewColumn("Status", lambda obj, _: pod_status(obj), style="status", least=12, most=28),
+        ViewColumn("Status", lambda obj, _: pod_status(obj), style="status", least=17, most=28),
         count("Restarts", restart_count, priority=3),
         ViewColumn("Last restart", _restarted, key=_last_restart, style="muted", clock=True, priority=8, wide=True),
         ViewColumn("IP", reader("status", "podIP"), style="muted", priority=5, least=15),

@@ -17,6 +17,8 @@ _WIDE_GAP = 4
 _READABLE_NAME = 24
 _NAME_SHARE = 0.45
 """Columns go rather than squeeze the name below its readable width, up to this share of the line."""
+_SHORT_NAME = 16
+_SHORTEST = 7
 _TAIL = 6
 """Of a shortened name this much of its end stays: it tells pods of one owner apart."""
 
@@ -92,13 +94,16 @@ def _sizes(
 ) -> dict[int, int]:
     sizes = {index: min(wanted[index], columns[index].most) for index in kept}
     over = sum(sizes.values()) - room
-    # The least important shrink first; the stretched column last, and then below what it would like to keep.
-    for index in sorted(kept, key=lambda at: (columns[at].name == stretch, -columns[at].priority)):
-        if over <= 0:
-            break
-        give = min(over, max(0, sizes[index] - columns[index].least))
-        sizes[index] -= give
-        over -= give
+    # The least important shrink first; nothing is left to go, so in the end all do, the name last.
+    names = [index for index in kept if columns[index].name == stretch]
+    others = sorted((index for index in kept if index not in names), key=lambda at: -columns[at].priority)
+    steps = [(index, columns[index].least) for index in others] + [(index, _SHORT_NAME) for index in names]
+    steps += [(index, _SHORTEST) for index in others + names]
+    for index, floor in steps:
+        give = min(over, max(0, sizes[index] - floor))
+        if give > 0:
+            sizes[index] -= give
+            over -= give
     for index in kept:
         if over < 0 and columns[index].name == stretch:
             take = min(-over, max(0, wanted[index] - sizes[index]))

@@ -178,6 +178,11 @@ class ResourceTable(ScrollView, can_focus=True):
         """Rows that fit below the header."""
         return max(1, self.size.height - 1)
 
+    @property
+    def line_width(self) -> int:
+        """Cells of a line, without the scroll bar."""
+        return self.scrollable_content_region.width
+
     def _window(self) -> list[Row]:
         first = self.scroll_offset.y
         return list(self.model.rows[first : first + self.page])
@@ -257,7 +262,7 @@ class ResourceTable(ScrollView, can_focus=True):
 
     # Drawing -------------------------------------------------------------------------------------
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.line_width
         if y == 0 or self._painter.width != width:
             self._prepare()
         if y == 0:
@@ -274,9 +279,9 @@ class ResourceTable(ScrollView, can_focus=True):
     def _prepare(self) -> None:
         """Columns for the rows about to be painted."""
         grown = self._measure(self._window())
-        if grown or self._painter.width != self.size.width:
-            fitted = fit(self.model.columns, self._wanted, self.size.width, self.model.view.stretch)
-            self._painter.lay_out(fitted, self.size.width)
+        if grown or self._painter.width != self.line_width:
+            fitted = fit(self.model.columns, self._wanted, self.line_width, self.model.view.stretch)
+            self._painter.lay_out(fitted, self.line_width)
             if grown:
                 self.refresh()  # the other lines too: this may be the painting of a few
 
