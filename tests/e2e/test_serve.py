@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.support.cluster import Cluster, cluster
+from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -72,9 +73,9 @@ async def write_until_killed(made: Cluster, round_: int, acknowledged: set[str])
 
     async with made.session() as session:
         writers = [asyncio.create_task(writer(session, number)) for number in range(4)]
-        # A random number of turns of the loop: the kill hits another point of the write path in every round.
-        for _ in range(random.randrange(5, 400)):
-            await asyncio.sleep(0)
+        # After a random number of answers: the kill hits another point of the write path in every round.
+        enough = len(acknowledged) + random.randrange(80)
+        await eventually(lambda: len(acknowledged) >= enough)
         made.kill()
         await asyncio.gather(*writers)
 
