@@ -55,6 +55,7 @@ class ControlPlane:
         self.server: ApiServer | None = None
         self.manager: Manager | None = None
         self.port = 0
+        self.announced = False
         self.stopping = asyncio.Event()
         self.stop_pods = False
 
@@ -95,6 +96,11 @@ class ControlPlane:
 
         assert self.cluster is not None
         certificates = Certificates(self.settings.data / "pki")
+
+        def write_kubeconfig() -> None:
+            content = certificates.kubeconfig(f"https://127.0.0.1:{self.port}")
+            write_private(self.settings.kubeconfig, content.encode())
+
         self.server = ApiServer(
             self.registry,
             host="127.0.0.1",
@@ -103,10 +109,11 @@ class ControlPlane:
             log_source=self,
             status=self.status,
             shutdown=self.request_stop,
+            on_renewed=write_kubeconfig,
         )
         self.port = await self.server.start()
         self.cluster.remember_port(self.port)
-        write_private(self.settings.kubeconfig, certificates.kubeconfig(f"https://127.0.0.1:{self.port}").encode())
+        write_kubeconfig()
 
     async def _start_controllers(self) -> None:
         from k9lite.controllers.manager import Manager
@@ -123,6 +130,7 @@ class ControlPlane:
             "startedAt": rfc3339(self.started_at),
         }
         write_private(self.settings.run / "serve.json", orjson.dumps(content))
+        self.announced = True
         log.info("serving https://127.0.0.1:%d, data in %s", self.port, self.settings.data)
 
     def logs(self, *_: Any, **__: Any) -> AsyncIterator[bytes]:
@@ -152,7 +160,8 @@ class ControlPlane:
 
     async def stop(self) -> None:
         """Close everything in reverse order."""
-        (self.settings.run / "serve.json").unlink(missing_ok=True)
+        if self.announced:
+            (self.settings.run / "serve.json").unlink(missing_ok=True)
         if self.manager:
             await self.manager.stop()
         if self.server:
