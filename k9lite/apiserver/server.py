@@ -32,7 +32,8 @@ log = logging.getLogger("k9lite.apiserver")
 JSON_HEADERS = {"Content-Type": "application/json"}
 OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 RENEW_SECONDS = 12 * 3600.0
-KUBERNETES_MINOR = "32"
+KUBERNETES_MINOR = "31"
+"""kubectl from 1.32 on sends some bodies as protobuf, which is not read here; dispatchers pick kubectl by this."""
 OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 FIRST_LINE_SECONDS = 1.0
 """How long a log may take to fail before its headers are sent."""
