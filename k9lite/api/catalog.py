@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from k9lite.api.kinds.apps import DEPLOYMENTS, REPLICASETS
-from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SERVICES
+from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS
 from k9lite.api.kinds.discovery import ENDPOINTSLICES
+from k9lite.api.kinds.service import SERVICES
 from k9lite.api.resources import Resource
 
 RESOURCES: tuple[Resource, ...] = (

@@ -11,11 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from k9lite.api.errors import ApiError, Cause, bad_request, conflict, invalid
-from k9lite.api.objects import Obj, meta, name_of
+from k9lite.api.objects import Obj, annotations_of, meta, name_of
 from k9lite.api.resources import Resource
-from k9lite.api.validation import check_annotations, check_labels, check_name, not_allowed, required, wrong
+from k9lite.api.schema import check_types
+from k9lite.api.validation import (
+    check_annotations,
+    check_finalizers,
+    check_labels,
+    check_name,
+    check_owners,
+    not_allowed,
+    required,
+    unsupported,
+    wrong,
+)
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
+_POLICIES = ("Background", "Foreground", "Orphan")
 _SERVER_OWNED = (
     "uid",
     "creationTimestamp",
@@ -42,20 +54,38 @@ class DeleteOptions:
         body = body or {}
         if not isinstance(body, dict):
             raise bad_request("DeleteOptions must be an object")
+        check_types("v1", "DeleteOptions", body)
         preconditions = body.get("preconditions") or {}
         grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
-        policy = body.get("propagationPolicy") or query.get("propagationPolicy")
-        if policy not in (None, "Background", "Foreground", "Orphan"):
-            cause = wrong("propagationPolicy", policy, 'must be one of "Background", "Foreground", "Orphan"')
-            raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
+        dry_run = body.get("dryRun") or list(filter(None, [query.get("dryRun")]))
+        causes = [unsupported("dryRun", dry_run, ("All",))] if dry_run not in ([], ["All"]) else []
+        policy = _policy(body, query, causes)
+        if causes:
+            raise invalid("DeleteOptions", "meta.k8s.io", "", causes)
         try:
             rv = preconditions.get("resourceVersion")
             return cls(
                 None if grace is None else int(grace), policy, preconditions.get("uid"),
-                None if rv is None else int(rv), bool(body.get("dryRun") or query.get("dryRun")),
+                None if rv is None else int(rv), bool(dry_run),
             )  # fmt: skip
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise bad_request(f"DeleteOptions: {error}") from error
+
+
+def _policy(body: Obj, query: dict[str, str], causes: list[Cause]) -> str | None:
+    """propagationPolicy, also in its older form orphanDependents."""
+    policy = body.get("propagationPolicy") or query.get("propagationPolicy")
+    orphan = body.get("orphanDependents")
+    if orphan is None and query.get("orphanDependents"):
+        orphan = query["orphanDependents"] in ("true", "1")
+    if policy is not None and orphan is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        causes.append(wrong("propagationPolicy", policy, why))
+    elif policy not in (None, *_POLICIES):
+        causes.append(unsupported("propagationPolicy", policy, (*_POLICIES, "nil")))
+    if orphan is not None:
+        return "Orphan" if orphan else "Background"
+    return policy
 
 
 def generated_name(base: str) -> str:
@@ -80,9 +110,10 @@ def check_identity(resource: Resource, obj: Any, namespace: str, name: str | Non
             f"the API version in the data ({api_version}) does not match "
             f"the expected API version ({resource.api_version})"
         )
-    metadata = obj.setdefault("metadata", {})
-    if not isinstance(metadata, dict):
-        raise bad_request("metadata must be an object")
+    if obj.setdefault("metadata", {}) is None:
+        obj["metadata"] = {}
+    check_types(resource.api_version, resource.kind, obj)
+    metadata = obj["metadata"]
     if resource.namespaced:
         if metadata.get("namespace") not in (None, "", namespace):
             raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
@@ -122,11 +153,11 @@ def validate_meta(resource: Resource, obj: Obj) -> list[Cause]:
     name = metadata.get("name")
     if not name:
         return [required("metadata.name", "name or generateName is required")]
-    if not isinstance(name, str):
-        return [wrong("metadata.name", name, "must be a string; quote the value")]
     causes = check_name("metadata.name", name, resource.name_rule)
     causes += check_labels("metadata.labels", metadata.get("labels"))
     causes += check_annotations("metadata.annotations", metadata.get("annotations"))
+    causes += check_owners("metadata.ownerReferences", metadata.get("ownerReferences"))
+    causes += check_finalizers("metadata.finalizers", metadata.get("finalizers"))
     return causes
 
 
@@ -164,9 +195,17 @@ def prepare_update(resource: Resource, new: Obj, old: Obj, subresource: str | No
     causes = validate_meta(resource, new) + resource.validate(new) + resource.validate_update(new, old)
     causes += _new_finalizers(metadata, before)
     raise_if(resource, new, causes)
-    if resource.has_generation and new.get("spec") != old.get("spec"):
+    if _is_new_generation(resource, new, old):
         metadata["generation"] = int(before.get("generation", 0)) + 1
     return _version(wanted)
+
+
+def _is_new_generation(resource: Resource, new: Obj, old: Obj) -> bool:
+    if not resource.has_generation:
+        return False
+    if resource.generation_counts_annotations and annotations_of(new) != annotations_of(old):
+        return True
+    return bool(new.get("spec") != old.get("spec"))
 
 
 def _only_status(new: Obj, old: Obj) -> None:

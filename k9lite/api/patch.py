@@ -11,6 +11,8 @@ MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 SUPPORTED = (JSON, MERGE)
+MAX_STEPS = 10_000
+"""Operations of one JSON patch, as upstream allows."""
 
 
 def apply_patch(content_type: str, patch: Any, obj: Obj) -> Obj:
@@ -61,11 +63,22 @@ def _json_patch(patch: Any, obj: Obj) -> Obj:
 
     if not isinstance(patch, list) or not all(isinstance(step, dict) for step in patch):
         raise bad_request("error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch")
+    if len(patch) > MAX_STEPS:
+        why = f"The allowed maximum operations in a JSON patch is {MAX_STEPS}, got {len(patch)}"
+        raise ApiError(413, "RequestEntityTooLarge", f"Request entity is too large: {why}")
     try:
         patched: Obj = jsonpatch.apply_patch(obj, patch, in_place=True)
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"error decoding patch: {error}") from error
-    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError, IndexError) as error:
+    except (
+        jsonpatch.JsonPatchException,
+        JsonPointerException,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        ValueError,
+    ) as error:
         raise ApiError(
             422, "Invalid", "the server rejected our request due to an error in our request",
             {"causes": [{"reason": "FieldValueInvalid", "message": str(error), "field": "patch"}]},

@@ -21,6 +21,7 @@ from k9lite.api.validation import (
 
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _ENV_NAME = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+_ENV_FORM = re.compile(r"[ -<>-~]+")
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 
 
@@ -32,10 +33,8 @@ def default_pod_spec(spec: Obj) -> None:
     spec.setdefault("securityContext", {})
     spec.setdefault("schedulerName", "default-scheduler")
     for group in ("initContainers", "containers"):
-        containers = spec.get(group)
-        for container in containers if isinstance(containers, list) else []:
-            if isinstance(container, dict):
-                _default_container(container)
+        for container in spec.get(group) or []:
+            _default_container(container)
 
 
 def _default_container(container: Obj) -> None:
@@ -44,13 +43,23 @@ def _default_container(container: Obj) -> None:
         container["imagePullPolicy"] = "Always" if tag == "latest" else "IfNotPresent"
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
-    container.setdefault("resources", {})
+    resources = container.setdefault("resources", {})
+    for group in ("limits", "requests"):
+        if resources.get(group):
+            resources[group] = {name: _canonical(value) for name, value in resources[group].items()}
     for port in container.get("ports") or []:
-        if isinstance(port, dict):
-            port.setdefault("protocol", "TCP")
+        port.setdefault("protocol", "TCP")
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         if isinstance(container.get(probe), dict):
             _default_probe(container[probe])
+
+
+def _canonical(value: Any) -> Any:
+    """A quantity as upstream stores it; what is none stays, for validation to name."""
+    try:
+        return quantity.canonical(value)
+    except ValueError:
+        return value
 
 
 def _default_probe(probe: Obj) -> None:
@@ -76,15 +85,15 @@ def split_image(image: str) -> tuple[str, str]:
 
 def validate_pod_spec(spec: Any, field: str, *, always: bool = False) -> list[Cause]:
     """Errors of a PodSpec at `field`; `always`: a template that has to restart its containers."""
-    if not isinstance(spec, dict):
+    if spec is None:
         return [required(field)]
     causes: list[Cause] = []
     containers = spec.get("containers")
-    if not containers or not isinstance(containers, list):
+    if not containers:
         causes.append(required(f"{field}.containers"))
     seen: set[str] = set()
     for group in ("initContainers", "containers"):
-        for index, container in enumerate(spec.get(group) or [] if isinstance(spec.get(group), list) else []):
+        for index, container in enumerate(spec.get(group) or []):
             causes += _validate_container(container, f"{field}.{group}[{index}]", seen)
     policy = spec.get("restartPolicy")
     if always and policy != "Always":
@@ -98,8 +107,6 @@ def validate_pod_spec(spec: Any, field: str, *, always: bool = False) -> list[Ca
 
 
 def _validate_container(container: Any, field: str, seen: set[str]) -> list[Cause]:
-    if not isinstance(container, dict):
-        return [wrong(field, container, "must be an object")]
     causes: list[Cause] = []
     name, image = container.get("name"), container.get("image")
     if not name:
@@ -111,31 +118,19 @@ def _validate_container(container: Any, field: str, seen: set[str]) -> list[Caus
         seen.add(str(name))
     if not image:
         causes.append(required(f"{field}.image"))
-    elif not isinstance(image, str) or image != image.strip():
+    elif image != image.strip():
         causes.append(wrong(f"{field}.image", image, "must not have leading or trailing whitespace"))
     if container.get("imagePullPolicy") not in _PULL_POLICIES:
         causes.append(unsupported(f"{field}.imagePullPolicy", container.get("imagePullPolicy"), _PULL_POLICIES))
-    causes += _validate_words(container, field)
     causes += _validate_ports(container.get("ports"), f"{field}.ports")
     causes += _validate_env(container.get("env"), f"{field}.env")
     causes += _validate_resources(container.get("resources"), f"{field}.resources")
     return causes
 
 
-def _validate_words(container: Obj, field: str) -> list[Cause]:
-    causes = []
-    for key in ("command", "args"):
-        words = container.get(key)
-        if words is not None and not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
-            causes.append(wrong(f"{field}.{key}", words, "must be a list of strings"))
-    return causes
-
-
 def _validate_ports(ports: Any, field: str) -> list[Cause]:
     if ports is None:
         return []
-    if not isinstance(ports, list) or not all(isinstance(port, dict) for port in ports):
-        return [wrong(field, ports, "must be a list of objects")]
     causes: list[Cause] = []
     names: set[str] = set()
     for index, port in enumerate(ports):
@@ -156,25 +151,21 @@ def _validate_ports(ports: Any, field: str) -> list[Cause]:
 def _validate_env(env: Any, field: str) -> list[Cause]:
     if env is None:
         return []
-    if not isinstance(env, list) or not all(isinstance(entry, dict) for entry in env):
-        return [wrong(field, env, "must be a list of objects")]
     causes: list[Cause] = []
     for index, entry in enumerate(env):
         name = entry.get("name")
         if not name:
             causes.append(required(f"{field}[{index}].name"))
-        elif not re.fullmatch(r"[ -<>-~]+", str(name)):
+        elif not _ENV_FORM.fullmatch(name):
             causes.append(wrong(f"{field}[{index}].name", name, _ENV_NAME))
-        if entry.get("value") is not None and not isinstance(entry["value"], str):
-            causes.append(wrong(f"{field}[{index}].value", entry["value"], "must be a string; quote the value"))
+        if entry.get("value") and entry.get("valueFrom"):
+            causes.append(wrong(f"{field}[{index}].valueFrom", "", "may not be specified when `value` is not empty"))
     return causes
 
 
 def _validate_resources(resources: Any, field: str) -> list[Cause]:
     if not resources:
         return []
-    if not isinstance(resources, dict):
-        return [wrong(field, resources, "must be an object")]
     causes: list[Cause] = []
     values: dict[tuple[str, str], Any] = {}
     for group in ("limits", "requests"):

@@ -13,7 +13,7 @@ UNKNOWN = "<unknown>"
 
 def human_duration(seconds: float) -> str:
     """`5s`, `3m12s`, `2h`, `4d3h`, `2y10d`: as duration.HumanDuration."""
-    if seconds < -1:
+    if seconds <= -2:
         return "<invalid>"
     whole = max(0, int(seconds))
     if whole < 120:
@@ -129,6 +129,8 @@ def ports_cell(service: Obj) -> str:
 
 
 def external_ip(service: Obj) -> str:
+    if dig(service, "spec", "type") == "ExternalName":
+        return str(dig(service, "spec", "externalName", default=NONE))
     ingress = dig(service, "status", "loadBalancer", "ingress", default=[])
     addresses = [entry.get("ip") or entry.get("hostname") or "" for entry in ingress]
     addresses += dig(service, "spec", "externalIPs", default=[])

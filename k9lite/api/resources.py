@@ -44,7 +44,7 @@ def _no_causes(*_: Obj) -> list[Cause]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Resource:
     """One served resource. Functions are pure; `default`, `carry_over` and `reset_status` change the first argument."""
 
@@ -74,6 +74,8 @@ class Resource:
     selectable_fields: Mapping[str, Callable[[Obj], str]] = field(default_factory=dict)
     """Field selectors beyond metadata.name and metadata.namespace."""
     has_generation: bool = False
+    generation_counts_annotations: bool = False
+    """Whether a change of annotations is a new generation too (Deployments)."""
     graceful: bool = False
     """Deleted with a grace period by the node (pods)."""
 

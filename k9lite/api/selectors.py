@@ -15,8 +15,8 @@ _REQUIREMENT = re.compile(
     r"^\s*(?:(?P<absent>!)\s*(?P<akey>[^\s=!,()]+)|(?P<key>[^\s=!,()]+)"
     r"(?:\s*(?P<op>==|=|!=)\s*(?P<value>[^\s=!,()]*)|\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?)\s*$"
 )
-_KEY = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
-_VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
+_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 _FORM = "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 
@@ -56,7 +56,7 @@ class LabelSelector:
     @classmethod
     def parse(cls, text: str) -> LabelSelector:
         """From `a=b,c!=d,e in (f,g),!h`. Raises ApiError 400."""
-        return cls(tuple(_requirement(part) for part in _split(text) if part.strip()))
+        return cls(tuple(map(_requirement, _split(text))) if text.strip() else ())
 
     @classmethod
     def from_object(cls, selector: Obj | None) -> LabelSelector:
@@ -72,7 +72,7 @@ class LabelSelector:
             operator = names.get(expression.get("operator", ""))
             if operator is None:
                 raise bad_request(f"{expression.get('operator')!r} is not a valid label selector operator")
-            found.append(Requirement(expression["key"], operator, frozenset(expression.get("values") or [])))
+            found.append(Requirement(str(expression.get("key")), operator, frozenset(expression.get("values") or [])))
         return cls(tuple(found))
 
     @classmethod
@@ -96,14 +96,16 @@ def _split(text: str) -> list[str]:
 
 def _requirement(part: str) -> Requirement:
     match = _REQUIREMENT.match(part)
+    if not part.strip():
+        raise bad_request("unable to parse requirement: found '', expected: identifier")
     if not match:
         raise bad_request(f"unable to parse requirement: {part.strip()!r} is not a label requirement")
     key = match["akey"] or match["key"]
     values = [match["value"]] if match["op"] else [value.strip() for value in (match["values"] or "").split(",")]
-    if not _KEY.match(key):
+    if not _KEY.fullmatch(key):
         raise bad_request(f'unable to parse requirement: key: Invalid value: "{key}": name part must {_FORM}')
     for value in values:
-        if not _VALUE.match(value):
+        if not _VALUE.fullmatch(value):
             raise bad_request(
                 f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": '
                 f"a valid label must be an empty string or {_FORM}"

@@ -15,6 +15,7 @@ _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_QUALIFIED_FORM = re.compile(_QUALIFIED)
 _MAY = "must start and end with an alphanumeric character"
 
 NAME_RULES: dict[str, tuple[re.Pattern[str], int, str]] = {
@@ -84,16 +85,12 @@ def check_name(field: str, name: str, rule: str) -> list[Cause]:
 
 def check_labels(field: str, labels: Any) -> list[Cause]:
     """Keys and values of a label map."""
-    if not isinstance(labels, dict):
-        return [wrong(field, labels, "must be a map of string to string")] if labels is not None else []
-    causes = []
-    for key, value in labels.items():
+    causes: list[Cause] = []
+    for key, value in (labels or {}).items():
         causes += check_key(field, key)
-        if not isinstance(value, str):
-            causes.append(wrong(field, value, "label values must be strings; quote the value"))
-        elif len(value) > 63:
+        if len(value) > 63:
             causes.append(wrong(field, value, "must be no more than 63 characters"))
-        elif value and not re.fullmatch(_QUALIFIED, value):
+        elif value and not _QUALIFIED_FORM.fullmatch(value):
             causes.append(
                 wrong(field, value, "a valid label must be an empty string or consist of alphanumeric characters, '-', "
                       f"'_' or '.', and {_MAY} (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation "
@@ -107,7 +104,7 @@ def check_key(field: str, key: str) -> list[Cause]:
     prefix, slash, name = key.rpartition("/")
     if slash and (len(prefix) > 253 or not re.fullmatch(_SUBDOMAIN, prefix)):
         return [wrong(field, key, "prefix part " + NAME_RULES["subdomain"][2])]
-    if len(name) > 63 or not re.fullmatch(_QUALIFIED, name):
+    if not name or len(name) > 63 or not _QUALIFIED_FORM.fullmatch(name):
         return [
             wrong(field, key, f"name part must consist of alphanumeric characters, '-', '_' or '.', and {_MAY} (e.g. "
                   f"'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')")
@@ -116,20 +113,59 @@ def check_key(field: str, key: str) -> list[Cause]:
 
 
 def check_annotations(field: str, annotations: Any) -> list[Cause]:
-    if annotations is None:
+    if not annotations:
         return []
-    if not isinstance(annotations, dict):
-        return [wrong(field, annotations, "must be a map of string to string")]
     causes = [cause for key in annotations for cause in check_key(field, key.lower())]
-    causes += [
-        wrong(f"{field}.{key}", value, "annotation values must be strings; quote the value")
-        for key, value in annotations.items()
-        if not isinstance(value, str)
-    ]
-    size = sum(len(key) + len(str(value)) for key, value in annotations.items())
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
     if size > 256 * 1024:
         causes.append(Cause(field, "FieldValueTooLong", "Too long: may not be more than 262144 bytes"))
     return causes
+
+
+_SELECTOR_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+
+
+def check_selector(field: str, selector: Obj) -> list[Cause]:
+    """A LabelSelector: matchLabels and matchExpressions."""
+    causes = check_labels(f"{field}.matchLabels", selector.get("matchLabels"))
+    for index, expression in enumerate(selector.get("matchExpressions") or []):
+        at = f"{field}.matchExpressions[{index}]"
+        operator, values = expression.get("operator"), expression.get("values")
+        causes += check_key(f"{at}.key", expression.get("key") or "")
+        if operator not in _SELECTOR_OPERATORS:
+            causes.append(wrong(f"{at}.operator", operator or "", "not a valid selector operator"))
+        elif operator in ("In", "NotIn") and not values:
+            causes.append(required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
+        elif operator in ("Exists", "DoesNotExist") and values:
+            causes.append(
+                not_allowed(f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+            )
+    return causes
+
+
+def check_owners(field: str, references: Any) -> list[Cause]:
+    """ownerReferences: each names its owner, and at most one is the controller."""
+    if not references:
+        return []
+    causes: list[Cause] = []
+    controllers = 0
+    for index, reference in enumerate(references):
+        at = f"{field}[{index}]"
+        if not reference.get("apiVersion"):
+            causes.append(wrong(f"{at}.apiVersion", "", "version must not be empty"))
+        causes += [
+            wrong(f"{at}.{key}", "", "must not be empty") for key in ("kind", "name", "uid") if not reference.get(key)
+        ]
+        controllers += bool(reference.get("controller"))
+    if controllers > 1:
+        why = "Only one reference can have Controller set to true"
+        causes.append(wrong(field, references, why))
+    return causes
+
+
+def check_finalizers(field: str, finalizers: Any) -> list[Cause]:
+    """Qualified names."""
+    return [cause for item in finalizers or () for cause in check_key(field, item)]
 
 
 def check_non_negative(field: str, value: Any) -> list[Cause]:

@@ -9,7 +9,8 @@ Source of the semantics: k8s.io/apiserver/pkg/registry/generic/registry/store.go
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +34,12 @@ from k9lite.store.watch import Stored
 PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _RETRIES = 20
+_AT_ONCE = 256
+"""Deletions of a collection that are written together."""
 
 Change = Callable[[Obj], Obj | None]
+Taken = tuple[set[str], set[int]]
+"""Cluster IPs and node ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +82,35 @@ class Registry:
     async def create(self, resource: Resource, namespace: str, obj: Obj, *, dry_run: bool = False) -> Stored:
         """Store a new object; the registry owns `obj` afterwards. Raises ApiError."""
         check_identity(resource, obj, namespace)
-        base = "" if obj["metadata"].get("name") else str(obj["metadata"].get("generateName") or "")
+        metadata = obj["metadata"]
+        base = "" if metadata.get("name") else str(metadata.get("generateName") or "")
+        self._check_namespace(resource, namespace, str(metadata.get("name") or ""))
         prepare_create(resource, obj, self.now())
-        self._check_namespace(resource, namespace, name_of(obj))
         taken = self._allocator.allocate(obj, None) if resource is SERVICES else None
-        try:
-            if dry_run:
-                return self._would_be(resource, obj, taken)
-            for _ in range(_RETRIES if base else 0):
-                if self.store.get(resource.key, namespace, name_of(obj)) is None:
-                    break
-                obj["metadata"]["name"] = generated_name(base)
-            return await self.store.create(resource.key, namespace, name_of(obj), obj)
-        except BaseException:
-            if taken:
-                self._allocator.release(*taken)
-            raise
+        if dry_run:
+            return self._would_be(resource, obj, taken)
+        for _ in range(_RETRIES if base else 0):
+            if self.store.get(resource.key, namespace, metadata["name"]) is None:
+                break
+            metadata["name"] = generated_name(base)
+        write = self.store.create(resource.key, namespace, metadata["name"], obj)
+        return await (write if taken is None else self._holding(taken, write))
 
-    def _would_be(self, resource: Resource, obj: Obj, taken: tuple[set[str], set[int]] | None) -> Stored:
+    async def _holding(self, taken: Taken, write: Coroutine[Any, Any, Stored]) -> Stored:
+        """The outcome of a write that uses what was taken; frees that if the write fails.
+
+        A write goes on when its caller is cancelled, so what it uses stays held until its outcome is known.
+        """
+        task = asyncio.ensure_future(write)
+
+        def settle(done: asyncio.Future[Stored]) -> None:
+            if done.cancelled() or done.exception() is not None:
+                self._allocator.release(*taken)
+
+        task.add_done_callback(settle)
+        return await asyncio.shield(task)
+
+    def _would_be(self, resource: Resource, obj: Obj, taken: Taken | None) -> Stored:
         """The answer to a dry run."""
         if taken:
             self._allocator.release(*taken)
@@ -130,27 +146,27 @@ class Registry:
         current = self.get(resource, namespace, name)
         check_identity(resource, obj, namespace, name)
         wanted = prepare_update(resource, obj, current.obj, subresource)
+        if wanted is not None and wanted != current.rv:
+            raise conflict(resource.key, name)
+        if _deletion_ends(obj):
+            return current if dry_run else await self._remove(resource, current, current.rv)
         taken = None
         if resource is SERVICES and subresource is None:
             taken = self._allocator.allocate(obj, current.obj)
-        try:
-            if dry_run:
-                if taken:
-                    self._allocator.release(*taken)
-                return Stored(obj, encode(obj), current.rv)
-            if _deletion_ends(obj):
-                return await self._remove(resource, current, wanted if wanted is not None else current.rv)
-            stored = await self.store.update(
-                resource.key, namespace, name, obj, rv=wanted if wanted is not None else current.rv
-            )
-        except BaseException:
-            if taken:
+        if dry_run:
+            if taken is not None:
                 self._allocator.release(*taken)
-            raise
-        if taken is not None:
-            self._allocator.release(
-                addresses_of(current.obj) - addresses_of(stored.obj), ports_of(current.obj) - ports_of(stored.obj)
-            )
+            obj["metadata"]["resourceVersion"] = str(current.rv)
+            return Stored(obj, encode(obj), current.rv)
+        write = self.store.update(resource.key, namespace, name, obj, rv=current.rv)
+        if taken is None:
+            return await write
+        return await self._holding(taken, self._freeing(current.obj, write))
+
+    async def _freeing(self, old: Obj, write: Coroutine[Any, Any, Stored]) -> Stored:
+        """Frees what a Service no longer has once its update is written."""
+        stored = await write
+        self._allocator.release(addresses_of(old) - addresses_of(stored.obj), ports_of(old) - ports_of(stored.obj))
         return stored
 
     async def mutate(
@@ -197,6 +213,8 @@ class Registry:
     async def bind(self, namespace: str, name: str, node: str, *, uid: str | None = None) -> Stored:
         """The `binding` subresource: give a pod its node, once, and say so in its conditions. Raises ApiError."""
         current = self.get(PODS, namespace, name)
+        if is_deleting(current.obj):
+            raise conflict(f"{PODS.key}/binding", name, f"pod {name} is being deleted, cannot be assigned to a host")
         if bound := dig(current.obj, "spec", "nodeName"):
             raise conflict(f"{PODS.key}/binding", name, f'pod {name} is already assigned to node "{bound}"')
         obj = current.copy()
@@ -227,16 +245,18 @@ class Registry:
 
     async def _delete_once(self, resource: Resource, current: Stored, options: DeleteOptions) -> Deleted:
         self._check_deletable(resource, current, options)
-        obj = current.copy()
-        grace = _grace(resource, obj, options)
-        finalizers = _finalizers(resource, obj, options)
-        if grace == 0 and not finalizers and not _held_by_spec(obj):
+        grace = _grace(resource, current.obj, options)
+        finalizers = _finalizers(current.obj, options)
+        if grace == 0 and not finalizers and not _held_by_spec(current.obj):
             if options.dry_run:
                 return Deleted(current, True)
             return Deleted(await self._remove(resource, current, current.rv), True)
+        obj = current.copy()
         metadata = obj["metadata"]
         if finalizers:
             metadata["finalizers"] = finalizers
+        if resource.has_generation and not is_deleting(obj):
+            metadata["generation"] = int(metadata.get("generation", 0)) + 1
         if not is_deleting(obj) or grace < int(metadata.get("deletionGracePeriodSeconds", 0)):
             metadata["deletionTimestamp"] = rfc3339(self.clock.time() + grace)
             metadata["deletionGracePeriodSeconds"] = grace
@@ -259,11 +279,17 @@ class Registry:
 
     async def _remove(self, resource: Resource, current: Stored, rv: int) -> Stored:
         metadata = current.obj["metadata"]
-        removed = await self.store.delete(
+        write = self.store.delete(
             resource.key, metadata.get("namespace", ""), metadata["name"], rv=rv, uid=metadata["uid"]
         )
-        if resource is SERVICES:
-            self._allocator.release(addresses_of(removed.obj), ports_of(removed.obj))
+        if resource is not SERVICES:
+            return await write
+        removed = await asyncio.shield(asyncio.ensure_future(self._freeing_all(write)))
+        return removed
+
+    async def _freeing_all(self, write: Coroutine[Any, Any, Stored]) -> Stored:
+        removed = await write
+        self._allocator.release(addresses_of(removed.obj), ports_of(removed.obj))
         return removed
 
     async def finalize_namespace(self, name: str, finalizers: list[str]) -> Stored:
@@ -278,17 +304,24 @@ class Registry:
     async def delete_collection(
         self, resource: Resource, namespace: str | None, wanted: Callable[[Obj], bool], options: DeleteOptions
     ) -> list[Stored]:
-        """Delete every object that is wanted; those that go meanwhile are passed over."""
-        deleted = []
-        for stored in self.store.list(resource.key, namespace):
-            if wanted(stored.obj):
-                try:
-                    space = stored.obj["metadata"].get("namespace", "")
-                    deleted.append((await self.delete(resource, space, name_of(stored.obj), options)).stored)
-                except ApiError as error:
-                    if error.reason != "NotFound":
-                        raise
+        """Delete every object that is wanted, many in one commit; those that go meanwhile are passed over."""
+        found = [stored for stored in self.store.list(resource.key, namespace) if wanted(stored.obj)]
+        deleted: list[Stored] = []
+        for start in range(0, len(found), _AT_ONCE):
+            answers = await asyncio.gather(
+                *(self._delete_if_there(resource, stored, options) for stored in found[start : start + _AT_ONCE])
+            )
+            deleted += [answer.stored for answer in answers if answer is not None]
         return deleted
+
+    async def _delete_if_there(self, resource: Resource, stored: Stored, options: DeleteOptions) -> Deleted | None:
+        metadata = stored.obj["metadata"]
+        try:
+            return await self.delete(resource, metadata.get("namespace", ""), metadata["name"], options)
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+            return None
 
 
 def _grace(resource: Resource, obj: Obj, options: DeleteOptions) -> int:
@@ -303,7 +336,7 @@ def _grace(resource: Resource, obj: Obj, options: DeleteOptions) -> int:
     return 1 if grace < 0 else grace
 
 
-def _finalizers(resource: Resource, obj: Obj, options: DeleteOptions) -> list[str]:
+def _finalizers(obj: Obj, options: DeleteOptions) -> list[str]:
     """What holds the object, with the marks for the garbage collector that the options ask for."""
     found = [item for item in obj["metadata"].get("finalizers") or [] if item not in (FOREGROUND, ORPHAN)]
     marks = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(options.propagation or "", [])

@@ -12,7 +12,16 @@ from k9lite.api.objects import Obj, dig
 from k9lite.api.printing import containers_of
 from k9lite.api.resources import Column, Resource
 from k9lite.api.selectors import LabelSelector, field_reader
-from k9lite.api.validation import check_labels, check_non_negative, immutable, required, unsupported, wrong
+from k9lite.api.validation import (
+    check_labels,
+    check_non_negative,
+    check_selector,
+    immutable,
+    not_allowed,
+    required,
+    unsupported,
+    wrong,
+)
 
 
 def _number(*path: str) -> Any:
@@ -98,16 +107,10 @@ def _validate_workload(obj: Obj) -> list[Cause]:
         causes.append(required("spec.selector"))
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
         causes.append(wrong("spec.selector", selector, "empty selector is invalid for deployment"))
-    elif not label_causes:
-        try:
-            matches = LabelSelector.from_object(selector).matches(labels)
-        except ApiError as error:
-            causes.append(wrong("spec.selector", selector, error.message))
-        else:
-            if not matches:
-                causes.append(
-                    wrong("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-                )
+    elif selector_causes := check_selector("spec.selector", selector):
+        causes += selector_causes
+    elif not label_causes and not LabelSelector.from_object(selector).matches(labels):
+        causes.append(wrong("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
     if template:
         causes += podspec.validate_pod_spec(template.get("spec"), "spec.template.spec", always=True)
     return causes
@@ -120,7 +123,17 @@ def _validate_deployment(obj: Obj) -> list[Cause]:
         return causes
     for field in ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
         causes += check_non_negative(f"spec.{field}", spec.get(field))
-    strategy = spec.get("strategy") or {}
+    ready, deadline = spec.get("minReadySeconds") or 0, spec.get("progressDeadlineSeconds")
+    if isinstance(deadline, int) and deadline <= ready:
+        causes.append(wrong("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
+    return causes + _validate_strategy(spec.get("strategy") or {})
+
+
+def _validate_strategy(strategy: Obj) -> list[Cause]:
+    causes: list[Cause] = []
+    if strategy.get("type") == "Recreate" and strategy.get("rollingUpdate"):
+        why = "may not be specified when strategy `type` is 'Recreate'"
+        causes.append(not_allowed("spec.strategy.rollingUpdate", why))
     if strategy.get("type") not in ("Recreate", "RollingUpdate"):
         return [*causes, unsupported("spec.strategy.type", strategy.get("type"), ("Recreate", "RollingUpdate"))]
     rolling = strategy.get("rollingUpdate") or {}
@@ -145,7 +158,8 @@ def _validate_selector_update(new: Obj, old: Obj) -> list[Cause]:
 
 DEPLOYMENTS = Resource(
     "apps", "v1", "Deployment", "deployments", "deployment",
-    short_names=("deploy",), categories=("all",), subresources=("status", "scale"), has_generation=True,
+    short_names=("deploy",), categories=("all",), subresources=("status", "scale"),
+    has_generation=True, generation_counts_annotations=True,
     default=_default_deployment, reset_status=_empty_status,
     validate=_validate_deployment, validate_update=_validate_selector_update,
     columns=(

@@ -1,8 +1,7 @@
-"""The core group, v1: Namespace, Node, Pod, Service, Endpoints, Event."""
+"""The core group, v1: Namespace, Node, Pod, Endpoints, Event. Service has a file of its own."""
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from k9lite.api import podspec
@@ -14,17 +13,17 @@ from k9lite.api.printing import (
     age,
     created_age,
     endpoints_cell,
-    external_ip,
-    labels_text,
     pod_ready,
     pod_status,
-    ports_cell,
     restarts_cell,
     text_or,
 )
 from k9lite.api.resources import Column, Resource
 from k9lite.api.selectors import field_reader
-from k9lite.api.validation import check_port, check_port_name, duplicate, not_allowed, required, unsupported, wrong
+from k9lite.api.validation import (
+    not_allowed,
+    wrong,
+)
 
 NAME = Column("Name", lambda obj, _: str(obj["metadata"].get("name", "")), format="name")
 AGE = Column("Age", created_age)
@@ -36,6 +35,11 @@ def _default_namespace(obj: Obj) -> None:
     obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
 
 
+def _carry_over_namespace(new: Obj, old: Obj) -> None:
+    """spec.finalizers hold a namespace until it is empty; only its finalize subresource changes them."""
+    new["spec"] = {**(new.get("spec") or {}), "finalizers": dig(old, "spec", "finalizers", default=[])}
+
+
 def _namespace_status(obj: Obj) -> None:
     obj["status"] = {"phase": "Active"}
 
@@ -43,7 +47,7 @@ def _namespace_status(obj: Obj) -> None:
 NAMESPACES = Resource(
     "", "v1", "Namespace", "namespaces", "namespace",
     namespaced=False, short_names=("ns",), subresources=("status", "finalize"), name_rule="label",
-    default=_default_namespace, reset_status=_namespace_status,
+    default=_default_namespace, carry_over=_carry_over_namespace, reset_status=_namespace_status,
     selectable_fields={"status.phase": field_reader("status.phase")},
     columns=(NAME, Column("Status", lambda obj, _: dig(obj, "status", "phase", default="")), AGE),
 )  # fmt: skip
@@ -108,9 +112,6 @@ def _pod_status_reset(obj: Obj) -> None:
     obj["status"] = {"phase": "Pending", "qosClass": podspec.qos_class(obj.get("spec") or {})}
 
 
-_MUTABLE = ("activeDeadlineSeconds", "tolerations", "schedulingGates")
-
-
 def _mutable_part(spec: Obj) -> Obj:
     """A PodSpec without the fields that may change after creation."""
     rest = {
@@ -164,136 +165,6 @@ PODS = Resource(
         Column("Node", lambda obj, _: text_or(dig(obj, "spec", "nodeName")), priority=1),
         Column("Nominated Node", lambda obj, _: text_or(dig(obj, "status", "nominatedNodeName")), priority=1),
         Column("Readiness Gates", lambda _obj, _now: NONE, priority=1),
-    ),
-)  # fmt: skip
-
-
-# Service ---------------------------------------------------------------------------------------------
-SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-
-
-def _default_service(obj: Obj) -> None:
-    spec = obj.get("spec")
-    if not isinstance(spec, dict):
-        return
-    spec.setdefault("type", "ClusterIP")
-    spec.setdefault("sessionAffinity", "None")
-    if spec["sessionAffinity"] == "ClientIP":
-        spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {}).setdefault("timeoutSeconds", 10800)
-    for port in spec.get("ports") or []:
-        if isinstance(port, dict):
-            port.setdefault("protocol", "TCP")
-            if not port.get("targetPort"):
-                port["targetPort"] = port.get("port")
-    if spec["type"] == "ExternalName":
-        return
-    spec.setdefault("ipFamilies", ["IPv4"])
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
-    spec.setdefault("internalTrafficPolicy", "Cluster")
-    if spec["type"] in ("NodePort", "LoadBalancer"):
-        spec.setdefault("externalTrafficPolicy", "Cluster")
-    if spec["type"] == "LoadBalancer":
-        spec.setdefault("allocateLoadBalancerNodePorts", True)
-
-
-def _carry_over_service(new: Obj, old: Obj) -> None:
-    """An update that leaves out the cluster IP or a node port keeps the old one."""
-    spec, before = new.get("spec"), old["spec"]
-    if not isinstance(spec, dict):
-        return
-    kind = spec.get("type") or "ClusterIP"
-    if kind != "ExternalName" and not spec.get("clusterIP") and before.get("clusterIP"):
-        spec["clusterIP"] = before["clusterIP"]
-    if kind not in ("NodePort", "LoadBalancer"):
-        return
-    given = {(port.get("port"), port.get("protocol")): port.get("nodePort") for port in before.get("ports") or []}
-    for port in spec.get("ports") or []:
-        number = given.get((port.get("port"), port.get("protocol") or "TCP")) if isinstance(port, dict) else None
-        if number and not port.get("nodePort"):
-            port["nodePort"] = number
-
-
-def _service_status(obj: Obj) -> None:
-    obj["status"] = {"loadBalancer": {}}
-
-
-def _validate_service(obj: Obj) -> list[Cause]:
-    spec = obj.get("spec")
-    if not isinstance(spec, dict):
-        return [required("spec")]
-    causes: list[Cause] = []
-    if spec.get("type") not in SERVICE_TYPES:
-        causes.append(unsupported("spec.type", spec.get("type"), SERVICE_TYPES))
-    if spec.get("type") == "ExternalName" and not spec.get("externalName"):
-        causes.append(required("spec.externalName"))
-    if spec.get("sessionAffinity") not in ("None", "ClientIP"):
-        causes.append(unsupported("spec.sessionAffinity", spec.get("sessionAffinity"), ("ClientIP", "None")))
-    address = spec.get("clusterIP")
-    if address and address != "None":
-        try:
-            ipaddress.ip_address(address)
-        except ValueError:
-            causes.append(
-                wrong("spec.clusterIPs[0]", address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
-            )
-    return causes + _validate_service_ports(spec)
-
-
-def _validate_service_ports(spec: Obj) -> list[Cause]:
-    ports = spec.get("ports") or []
-    if not isinstance(ports, list) or not all(isinstance(port, dict) for port in ports):
-        return [wrong("spec.ports", ports, "must be a list of objects")]
-    causes: list[Cause] = []
-    if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
-        causes.append(required("spec.ports"))
-    names: set[str] = set()
-    pairs: set[tuple[Any, Any]] = set()
-    for index, port in enumerate(ports):
-        at = f"spec.ports[{index}]"
-        name = str(port.get("name") or "")
-        if not name and len(ports) > 1:
-            causes.append(required(f"{at}.name"))
-        if name in names and name:
-            causes.append(duplicate(f"{at}.name", name))
-        names.add(name)
-        causes += check_port(f"{at}.port", port.get("port"))
-        if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
-            causes.append(unsupported(f"{at}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP")))
-        target = port.get("targetPort")
-        if isinstance(target, str):
-            causes += check_port_name(f"{at}.targetPort", target)
-        elif target is not None:
-            causes += check_port(f"{at}.targetPort", target)
-        if port.get("nodePort") and spec.get("type") not in ("NodePort", "LoadBalancer"):
-            causes.append(not_allowed(f"{at}.nodePort", f"may not be used when `type` is '{spec.get('type')}'"))
-        pair = (port.get("port"), port.get("protocol"))
-        if pair in pairs:
-            causes.append(duplicate(at, {"port": pair[0], "protocol": pair[1]}))
-        pairs.add(pair)
-    return causes
-
-
-def _validate_service_update(new: Obj, old: Obj) -> list[Cause]:
-    before, after = dig(old, "spec", "clusterIP"), dig(new, "spec", "clusterIP")
-    if before and dig(new, "spec", "type") != "ExternalName" and after != before:
-        return [wrong("spec.clusterIPs[0]", after or "", "may not change once set")]
-    return []
-
-
-SERVICES = Resource(
-    "", "v1", "Service", "services", "service",
-    short_names=("svc",), categories=("all",), subresources=("status",), name_rule="dns1035",
-    default=_default_service, carry_over=_carry_over_service, reset_status=_service_status,
-    validate=_validate_service, validate_update=_validate_service_update,
-    selectable_fields={path: field_reader(path) for path in ("spec.clusterIP", "spec.type")},
-    columns=(
-        NAME,
-        Column("Type", lambda obj, _: dig(obj, "spec", "type", default="")),
-        Column("Cluster-IP", lambda obj, _: text_or(dig(obj, "spec", "clusterIP"))),
-        Column("External-IP", lambda obj, _: external_ip(obj)),
-        Column("Port(s)", lambda obj, _: ports_cell(obj)),
-        AGE,
-        Column("Selector", lambda obj, _: labels_text(dig(obj, "spec", "selector")), priority=1),
     ),
 )  # fmt: skip
 
