@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from k9lite.api.objects import Obj, dig, name_of, namespace_of
+from k9lite.api.diagnose import diagnose, severity
+from k9lite.api.objects import Obj, dig, is_deleting, name_of, namespace_of
 from k9lite.api.printing import created_age
 from k9lite.api.resources import Resource
 
@@ -98,6 +99,13 @@ def count(name: str, read: Callable[[Obj], int], **options: Any) -> ViewColumn:
 NAMESPACE = ViewColumn("Namespace", lambda obj, _: namespace_of(obj), style="muted", priority=2, least=11, most=24)
 NAME = ViewColumn("Name", lambda obj, _: name_of(obj), key=name_of, style="name", least=10, most=63)
 AGE = ViewColumn("Age", created_age, key=created, style="muted", clock=True, priority=1, right=True)
+
+
+def role_by_health(obj: Obj) -> str:
+    """The role that its diagnosis, looking at nothing else, gives an object."""
+    if is_deleting(obj):
+        return "terminating"
+    return {"error": "error", "warning": "pending"}.get(severity(diagnose(obj)) or "", "ok")
 
 
 class View:

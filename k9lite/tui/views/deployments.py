@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from k9lite.api.catalog import DEPLOYMENTS
 from k9lite.api.kinds.apps import selector_text
-from k9lite.api.objects import Obj, condition_of, dig, is_deleting
+from k9lite.api.objects import Obj, dig
 from k9lite.api.printing import containers_of
-from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count, number, reader
+from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count, number, reader, role_by_health
 
 _ready = number("status", "readyReplicas")
 _wanted = number("spec", "replicas")
@@ -16,13 +16,6 @@ _available = number("status", "availableReplicas")
 
 def _images(deployment: Obj, _: float) -> str:
     return containers_of(dig(deployment, "spec", "template", default={}), "image")
-
-
-def _stuck(deployment: Obj) -> bool:
-    """The rollout passed its deadline, or pods cannot be made."""
-    failing = condition_of(deployment, "ReplicaFailure") or {}
-    progressing = condition_of(deployment, "Progressing") or {}
-    return failing.get("status") == "True" or progressing.get("reason") == "ProgressDeadlineExceeded"
 
 
 class DeploymentsView(View):
@@ -39,13 +32,10 @@ class DeploymentsView(View):
     )  # fmt: skip
 
     def role(self, obj: Obj, now: float) -> str:
-        if is_deleting(obj):
-            return "terminating"
-        if _stuck(obj):
-            return "error"
-        wanted = _wanted(obj)
-        if wanted == 0:
+        role = role_by_health(obj)
+        if role != "ok":
+            return role
+        if _wanted(obj) == 0:
             return "completed" if _ready(obj) == 0 else "pending"
         seen = dig(obj, "status", "observedGeneration", default=0) >= dig(obj, "metadata", "generation", default=0)
-        complete = seen and _available(obj) >= wanted and _updated(obj) >= wanted
-        return "ok" if complete else "pending"
+        return "ok" if seen and min(_available(obj), _updated(obj)) >= _wanted(obj) else "pending"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from k9lite.api.catalog import PODS
-from k9lite.api.objects import Obj, dig, is_deleting
+from k9lite.api.objects import Obj, dig
 from k9lite.api.printing import age, pod_ready, pod_status, restart_count
-from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count, reader
-
-_GOING = ("Pending", "ContainerCreating", "PodInitializing", "NotReady")
+from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, count, reader, role_by_health
 
 
 def _last_restart(pod: Obj) -> str:
@@ -27,11 +25,6 @@ def _images(pod: Obj, _: float) -> str:
     return ",".join(str(container.get("image", "")) for container in dig(pod, "spec", "containers", default=[]))
 
 
-def _all_ready(pod: Obj) -> bool:
-    statuses = dig(pod, "status", "containerStatuses", default=[])
-    return bool(statuses) and all(status.get("ready") for status in statuses)
-
-
 class PodsView(View):
     resource = PODS
     columns = (
@@ -48,13 +41,5 @@ class PodsView(View):
     )  # fmt: skip
 
     def role(self, obj: Obj, now: float) -> str:
-        status = pod_status(obj)
-        if is_deleting(obj):
-            return "terminating"
-        if status in ("Completed", "Succeeded"):
-            return "completed"
-        if status == "Running":
-            return "ok" if _all_ready(obj) else "pending"
-        if status in _GOING or (status.startswith("Init:") and status[5:6].isdigit()):
-            return "pending"
-        return "error"
+        role = role_by_health(obj)
+        return "completed" if role == "ok" and pod_status(obj) in ("Completed", "Succeeded") else role

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from k9lite.api.catalog import SERVICES
-from k9lite.api.objects import Obj, dig, is_deleting
+from k9lite.api.objects import Obj, dig
 from k9lite.api.printing import external_ip, labels_text, ports_cell
-from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, reader
+from k9lite.tui.views.base import AGE, NAME, View, ViewColumn, reader, role_by_health
 
 
 def _external(service: Obj, _: float) -> str:
@@ -29,6 +29,4 @@ class ServicesView(View):
     )  # fmt: skip
 
     def role(self, obj: Obj, now: float) -> str:
-        if is_deleting(obj):
-            return "terminating"
-        return "pending" if external_ip(obj) == "<pending>" else "ok"
+        return role_by_health(obj)
