@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from k9lite.engines import process_logs
+from k9lite.engines import process_logs, process_shim
 from k9lite.engines.base import ContainerSpec, ContainerState, CreateError, ImageError, NoSuchContainer, Port
 from k9lite.engines.process import ProcessEngine
 from k9lite.settings import Settings
@@ -244,6 +244,8 @@ async def test_a_reused_pid_is_not_taken_for_the_process(engine: ProcessEngine, 
     line = await eventually(lambda: _whole(record))
     leader = int(line.split()[0])
     await engine.close()
+    started = process_shim.parse_stat(line.splitlines()[0])[2]
+    await eventually(lambda: _ticks() > started + 1)  # start times are told apart by 10 ms
     bystander = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
     os.killpg(leader, signal.SIGKILL)
     record.write_text(line.replace(f"{leader} (", f"{bystander.pid} (", 1))
@@ -310,6 +312,10 @@ async def test_nothing_is_left(engine: ProcessEngine, settings: Settings) -> Non
     await engine.remove_all()
     assert not any(_alive(pid) for pid in pids)
     assert not (settings.data / "pods").exists()
+
+
+def _ticks() -> float:
+    return float(Path("/proc/uptime").read_text().split()[0]) * os.sysconf("SC_CLK_TCK")
 
 
 def _whole(record: Path) -> str:
