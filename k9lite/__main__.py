@@ -1,4 +1,4 @@
-"""The `k9lite` command: the control plane runs here, everything else is a command."""
+"""The `k9lite` command: the control plane and the proxy run here, everything else is a command or the app."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ import sys
 
 def main() -> int:
     """Run the command that `sys.argv` names. Returns the process's exit code."""
-    from k9lite.cli.parser import build, parse, settings_flags
-    from k9lite.settings import SettingsError, load
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["proxy"]:
+        from k9lite.proxy.main import main as run_proxy
 
-    arguments = parse(sys.argv[1:])
-    if arguments.command == "version":
-        from k9lite import __version__
+        return run_proxy(arguments[1:])
+    from k9lite.cli.parser import serve_arguments
 
-        print(f"k9lite {__version__}")
-        return 0
-    if arguments.command != "serve":
-        build().print_help(sys.stderr)
-        return 1
-    try:
-        settings = load(settings_flags(arguments))
-    except SettingsError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
+    served = serve_arguments(arguments)
+    if served is None:
+        from k9lite.cli.main import run
+
+        return run(arguments)
     from k9lite.serve import main as serve
 
-    return serve(settings, reset=arguments.reset)
+    return serve(served.settings, reset=served.reset)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The control plane process: opens the rooms in order, wires them together, closes them in reverse.
 
-    store -> registry -> API server -> controllers
+    store -> registry -> API server -> proxy link -> controllers -> node agent
 
-On SIGTERM or SIGINT everything is closed in reverse. Nothing is lost when the process is killed: what was acknowledged
-is in the store's log, and the next start folds it.
+The API answers first, so that clients can look while containers are still being adopted. On SIGTERM or SIGINT
+everything is closed in reverse; pods keep running, and so does the proxy, so that a restart or an upgrade drops no
+request (`k9lite stop` ends the proxy too, `--pods` the pods). Nothing is lost when the process is killed: what was
+acknowledged is in the store's log, and the next start folds it.
 """
 
 from __future__ import annotations
@@ -32,6 +34,11 @@ from k9lite.settings import Settings
 if TYPE_CHECKING:
     from k9lite.apiserver.server import ApiServer
     from k9lite.controllers.manager import Manager
+    from k9lite.controllers.proxier import Proxier
+    from k9lite.engines.base import Engine
+    from k9lite.node.agent import NodeAgent
+    from k9lite.proxy.link import ProxyLink
+    from k9lite.registry.events import EventRecorder
     from k9lite.registry.registry import Registry
     from k9lite.store.store import Store
 
@@ -54,10 +61,15 @@ class ControlPlane:
         self.registry: Registry
         self.server: ApiServer | None = None
         self.manager: Manager | None = None
+        self.proxier: Proxier | None = None
+        self.link: ProxyLink | None = None
+        self.recorder: EventRecorder | None = None
+        self.node: NodeAgent | None = None
         self.port = 0
         self.announced = False
         self.stopping = asyncio.Event()
         self.stop_pods = False
+        self.stop_proxy = False
 
     async def start(self) -> None:
         """Open everything. Raises DirectoryLocked, OSError (port taken) or SettingsError with the reason."""
@@ -66,7 +78,7 @@ class ControlPlane:
         await self.open_store()
         self.cluster = load_cluster(self.settings, self.clock)
         await self._start_server()
-        await self._start_controllers()
+        await self._start_work()
         self._announce()
 
     async def open_store(self) -> None:
@@ -115,11 +127,34 @@ class ControlPlane:
         self.cluster.remember_port(self.port)
         write_kubeconfig()
 
-    async def _start_controllers(self) -> None:
+    async def _start_work(self) -> None:
         from k9lite.controllers.manager import Manager
+        from k9lite.controllers.proxier import Proxier
+        from k9lite.node.agent import NodeAgent
+        from k9lite.proxy.link import ProxyLink
+        from k9lite.registry.events import EventRecorder
 
-        self.manager = Manager(self.registry, node_name=node_name_of(socket.gethostname()), settings=self.settings)
+        assert self.cluster is not None
+        settings, node_name = self.settings, node_name_of(socket.gethostname())
+        self.link = ProxyLink(settings, self.clock)
+        await self.link.start()
+        self.manager = Manager(self.registry, node_name=node_name, settings=settings)
         await self.manager.start()
+        self.proxier = Proxier(self.registry, self.link, settings=settings)
+        await self.proxier.start()
+        self.recorder = EventRecorder(self.registry, "kubelet", node_name)
+        self.node = NodeAgent(
+            self.registry,
+            make_engines(settings, self.cluster),
+            default_engine=self.cluster.engine,
+            cluster_id=self.cluster.id,
+            node_name=node_name,
+            settings=settings,
+            drainer=self.link,
+            clock=self.clock,
+            recorder=self.recorder,
+        )
+        await self.node.start()
 
     def _announce(self) -> None:
         """Say in the run directory that this cluster is served, and where."""
@@ -133,11 +168,13 @@ class ControlPlane:
         self.announced = True
         log.info("serving https://127.0.0.1:%d, data in %s", self.port, self.settings.data)
 
-    def logs(self, *_: Any, **__: Any) -> AsyncIterator[bytes]:
-        """The log source of the API server. Raises ApiError 503: this control plane runs no pods yet."""
+    def logs(self, *arguments: Any, **options: Any) -> AsyncIterator[bytes]:
+        """The log source of the API server: the node agent. Raises ApiError 503 until it is there."""
         from k9lite.api.errors import unavailable
 
-        raise unavailable("this control plane has no node yet, so no pod of it has a log")
+        if self.node is None:
+            raise unavailable("the node agent is still starting; try again in a moment")
+        return self.node.logs(*arguments, **options)
 
     def status(self) -> dict[str, Any]:
         """What `k9lite status` and the app's header show beyond the Kubernetes API."""
@@ -151,23 +188,46 @@ class ControlPlane:
             "data": str(self.settings.data),
             "port": self.port,
             "resourceVersion": self.store.rv,
+            "proxy": self.link.counters() if self.link else {},
         }
 
     def request_stop(self, pods: bool) -> None:
-        """End this process soon; with `pods`, every pod too (until the next start)."""
+        """`k9lite stop`: end this process and the proxy soon; with `pods`, every pod too (until the next start)."""
         self.stop_pods = self.stop_pods or pods
+        self.stop_proxy = True
         self.stopping.set()
 
     async def stop(self) -> None:
-        """Close everything in reverse order."""
+        """Close everything in reverse order. Pods and proxy keep running unless the stop asked for them."""
         if self.announced:
             (self.settings.run / "serve.json").unlink(missing_ok=True)
+        if self.node:
+            await self.node.stop(pods=self.stop_pods)
+        if self.proxier:
+            await self.proxier.stop()
         if self.manager:
             await self.manager.stop()
+        if self.recorder:
+            await self.recorder.close()
+        if self.link:
+            await self.link.stop(kill=self.stop_proxy)
         if self.server:
             await self.server.stop()
         if hasattr(self, "store"):
             await self.store.close()
+
+
+def make_engines(settings: Settings, cluster: Cluster) -> dict[str, Engine]:
+    """The engines of this node by name; Docker's SDK is imported only where an engine is there to talk to."""
+    from k9lite.engines.detect import docker_socket
+    from k9lite.engines.process import ProcessEngine
+
+    engines: dict[str, Engine] = {"process": ProcessEngine(settings, cluster.id)}
+    if cluster.engine == "docker" or docker_socket() is not None:
+        from k9lite.engines.docker import DockerEngine
+
+        engines["docker"] = DockerEngine(settings, cluster.id)
+    return engines
 
 
 def choose_api_port(settings: Settings, cluster: Cluster) -> int:
@@ -241,10 +301,28 @@ def _explain(error: Exception) -> str | None:
 
 
 async def _reset(settings: Settings) -> int:
-    """Remove all that this cluster made: its files."""
+    """Remove all that this cluster made: containers, processes, networks, the proxy, and its files."""
+    from k9lite.engines.base import EngineError
+    from k9lite.node.agent import remove_all
+    from k9lite.proxy.link import ProxyLink
+
     plane = ControlPlane(settings)
-    await plane.open_store()
-    await plane.store.close()
+    try:
+        await plane.open_store()
+        plane.cluster = load_cluster(settings, plane.clock)
+        link = ProxyLink(settings, plane.clock)
+        await link.start(spawn=False)
+        await link.stop(kill=True)
+        await remove_all(make_engines(settings, plane.cluster))
+    except Exception as error:
+        reason = str(error) if isinstance(error, EngineError) else _explain(error)
+        if reason is None:
+            raise
+        print(f"Error: {reason}", file=sys.stderr, flush=True)
+        return 1
+    finally:
+        if hasattr(plane, "store"):
+            await plane.store.close()
     remove_files(settings)
     return 0
 
@@ -258,6 +336,8 @@ def remove_files(settings: Settings) -> None:
         else:
             path.unlink(missing_ok=True)
     shutil.rmtree(settings.logs, ignore_errors=True)
+    if settings.proxy_socket.parent != settings.run:
+        shutil.rmtree(settings.proxy_socket.parent, ignore_errors=True)
     shutil.rmtree(settings.proxy_socket.parent, ignore_errors=True)
     with contextlib.suppress(OSError):
         settings.data.rmdir()
