@@ -55,6 +55,8 @@ class Cluster:
 
     async def start(self) -> None:
         """Start the control plane and wait until it answers."""
+        if self._process is not None:
+            self._process.wait(timeout=30)
         self.home.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; the process outlives loops
