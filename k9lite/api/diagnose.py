@@ -118,7 +118,7 @@ def _container(pod: Obj, status: Obj) -> list[Reason]:
     if state.get("terminated"):
         return _ended(name, state["terminated"])
     is_main = status in (dig(pod, "status", "containerStatuses", default=[]))
-    if is_main and state.get("running") and not status.get("ready"):
+    if is_main and "running" in state and not status.get("ready"):
         probe = next((spec.get("readinessProbe") for spec in _specs(pod) if spec.get("name") == name), None)
         action = "its readiness probe does not succeed: see events and logs" if probe else "see its logs"
         return [Reason("not ready", f"container {name} runs but is not ready", action, "warning")]
