@@ -83,6 +83,8 @@ async def test_any_program_of_the_machine_is_a_pod() -> None:
         await made.ok("expose", "deployment", "files", "--type=NodePort", "--port=8000")
         url = f"http://127.0.0.1:{await node_port(made, 'files')}/"
         assert "Directory listing" in await eventually(lambda: asyncio.to_thread(fetch, url), timeout=20)
+        for _ in range(6):  # so that each of the two pods has answered
+            await asyncio.to_thread(fetch, url)
         assert "GET / HTTP" in await eventually(lambda: made.ok("logs", "deployment/files", "--tail=50"), timeout=20)
 
 
