@@ -8,6 +8,7 @@ import re
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from k9lite.api.catalog import NAMESPACES
 from k9lite.api.errors import ApiError
 from k9lite.api.objects import name_of, namespace_of, uid_of
 from k9lite.api.resources import Resource
@@ -107,6 +108,8 @@ class _Deleter:
         self._context = context
         self._client = client
         self.failed = False
+        self._namespaces: set[str | None] = set()
+        """Deleted by this command: that what was in them is gone as well is no failure."""
 
     async def from_words(self) -> list[Target]:
         args, found = self._context.args, []
@@ -150,9 +153,11 @@ class _Deleter:
                 propagation=CASCADES[args.cascade],
             )
         except ApiError as error:
-            if not (error.code == 404 and args.ignore_not_found):
+            if error.code != 404 or not (args.ignore_not_found or target.namespace in self._namespaces):
                 self._fail(str(error))
             return None
+        if resource is NAMESPACES:
+            self._namespaces.add(target.name)
         if args.output == "name":
             print(selection.qualified(resource, target.name), flush=True)
         else:

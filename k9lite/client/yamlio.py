@@ -167,9 +167,15 @@ def _dumper() -> type[Any]:
         def ignore_aliases(self, _: Any) -> bool:
             return True
 
+    tag = "tag:yaml.org,2002:str"
+
     def text(dumper: Any, value: str) -> Any:
-        style = "|" if "\n" in value and not any(line.endswith(" ") for line in value.split("\n")) else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+        style = None
+        if "\n" in value and not any(line.endswith(" ") for line in value.split("\n")):
+            style = "|"
+        elif dumper.resolve(yaml.ScalarNode, value, (True, False)) != tag:
+            style = '"'  # what would read back as a number, a date or a boolean
+        return dumper.represent_scalar(tag, value, style=style)
 
     ManifestDumper.add_representer(str, text)
     return ManifestDumper
@@ -180,6 +186,6 @@ def dump(obj: Any) -> str:
     import yaml
 
     rendered: str = yaml.dump(
-        obj, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=sys.maxsize, sort_keys=True
+        obj, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=1 << 30, sort_keys=True
     )
     return rendered
