@@ -44,7 +44,7 @@ def _no_causes(*_: Obj) -> list[Cause]:
     return []
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Resource:
     """One served resource. Functions are pure; `default`, `carry_over` and `reset_status` change the first argument."""
 
@@ -78,6 +78,9 @@ class Resource:
     """Whether a change of annotations is a new generation too (Deployments)."""
     graceful: bool = False
     """Deleted with a grace period by the node (pods)."""
+
+    def __repr__(self) -> str:
+        return f"Resource({self.key})"
 
     @property
     def api_version(self) -> str:

@@ -11,6 +11,9 @@ from k9lite.api.errors import Cause, invalid
 from k9lite.api.objects import Obj, dig, name_of
 from k9lite.api.validation import wrong
 
+Taken = tuple[set[str], set[int]]
+"""Cluster IPs and node ports."""
+
 
 class Allocator:
     """What Services hold. Source: k8s.io/kubernetes/pkg/registry/core/service/{ipallocator,portallocator}."""
@@ -32,14 +35,14 @@ class Allocator:
         self._held_addresses -= addresses
         self._held_ports -= ports
 
-    def allocate(self, service: Obj, old: Obj | None) -> tuple[set[str], set[int]]:
+    def allocate(self, service: Obj, old: Obj | None) -> Taken:
         """Give a new or changed Service what it lacks, in place; returns what was newly taken.
 
         Raises ApiError 422 when something asked for is out of range or taken.
         """
         spec = service["spec"]
         kept = (addresses_of(old), ports_of(old)) if old is not None else (set(), set())
-        taken: tuple[set[str], set[int]] = (set(), set())
+        taken: Taken = (set(), set())
         causes: list[Cause] = []
         if spec["type"] != "ExternalName":
             self._give_address(spec, kept[0], taken[0], causes)
@@ -58,6 +61,9 @@ class Allocator:
             return
         if not address:
             address = self._free_address()
+            if address is None:
+                causes.append(wrong("spec.clusterIPs", [], "failed to allocate a serviceIP: range is full"))
+                return
         elif address not in kept:
             why = self._refusal(address)
             if why:
@@ -75,14 +81,15 @@ class Allocator:
             return f"failed to allocate IP {address}: provided IP is already allocated"
         return None
 
-    def _free_address(self) -> str:
+    def _free_address(self) -> str | None:
+        """The next one, so that an address just freed is not given again at once."""
         size = self._network.num_addresses - 2
         for _ in range(size):
             self._next = self._next % size + 1
             address = str(self._network[self._next])
             if address not in self._held_addresses:
                 return address
-        raise invalid("Service", "", "", [wrong("spec.clusterIPs", [], "range is full")])
+        return None
 
     def _give_port(self, port: Obj, field: str, kept: set[int], taken: set[int], causes: list[Cause]) -> None:
         number: Any = port.get("nodePort")

@@ -27,7 +27,7 @@ from k9lite.api.objects import Obj, dig, encode, is_deleting, name_of, set_condi
 from k9lite.api.patch import apply_patch
 from k9lite.api.resources import Resource
 from k9lite.clock import Clock, rfc3339
-from k9lite.registry.allocator import Allocator, addresses_of, ports_of
+from k9lite.registry.allocator import Allocator, Taken, addresses_of, ports_of
 from k9lite.store.store import Store
 from k9lite.store.watch import Stored
 
@@ -38,8 +38,6 @@ _AT_ONCE = 256
 """Deletions of a collection that are written together."""
 
 Change = Callable[[Obj], Obj | None]
-Taken = tuple[set[str], set[int]]
-"""Cluster IPs and node ports."""
 
 
 @dataclass(frozen=True, slots=True)

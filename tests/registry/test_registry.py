@@ -3,58 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from k9lite.api.catalog import DEPLOYMENTS, EVENTS, NAMESPACES, PODS, SERVICES
+from k9lite.api.catalog import DEPLOYMENTS, PODS, SERVICES
 from k9lite.api.errors import ApiError
-from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj
 from k9lite.api.patch import MERGE
-from k9lite.registry.bootstrap import bootstrap
-from k9lite.registry.events import EventRecorder
 from k9lite.registry.registry import Registry
 from k9lite.registry.scale import patch_scale, put_scale, scale_of
-from k9lite.store.store import Store
-from tests.support.clock import FakeClock
-
-
-@pytest_asyncio.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
-    clock = FakeClock()
-    store = await Store.open(tmp_path, clock=clock, history_seconds=3600, history_bytes=1 << 30)
-    made = Registry(store, clock, service_cidr="10.96.0.0/24", node_ports=range(30000, 30004))
-    await bootstrap(made)
-    yield made
-    await store.close()
-
-
-def deployment(name: str = "web", **spec: Any) -> Obj:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name},
-        "spec": {
-            "selector": {"matchLabels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": "c", "image": "nginx"}]},
-            },
-            **spec,
-        },
-    }
-
-
-def pod(name: str = "p", **spec: Any) -> Obj:
-    return {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "nginx:1.27"}], **spec}}
-
-
-def service(name: str = "web", **spec: Any) -> Obj:
-    return {"metadata": {"name": name}, "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}], **spec}}
+from tests.support.objects import deployment, pod, service
 
 
 async def test_defaults_are_upstreams(registry: Registry) -> None:
@@ -81,6 +39,13 @@ async def test_defaults_are_upstreams(registry: Registry) -> None:
         (deployment("Bad_Name"), "a lowercase RFC 1123 subdomain must consist of lower case"),
         (deployment(selector={"matchLabels": {"app": "other"}}),
          'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`'),
+        (deployment(minReadySeconds=700), "spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds"),
+        (deployment(strategy={"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),
+         "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"),
+        (deployment(strategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}), "may not be 0 when `maxSurge` is 0"),
+        (deployment(selector={}), "empty selector is invalid for deployment"),
+        (deployment(selector={"matchExpressions": [{"key": "app", "operator": "In"}]}),
+         "spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'"),
         (deployment(strategy={"type": "Sudden"}), 'Unsupported value: "Sudden": supported values: "Recreate", "RollingUpdate"'),
         ({"metadata": {"name": "x"}, "spec": {}}, "spec.selector: Required value"),
         ({"metadata": {}}, "metadata.name: Required value: name or generateName is required"),
@@ -179,82 +144,6 @@ async def test_patch_and_scale(registry: Registry) -> None:
         await put_scale(registry, DEPLOYMENTS, "default", "web", stale)
 
 
-async def test_pods_end_gracefully_and_others_at_once(registry: Registry) -> None:
-    await registry.create(PODS, "default", pod(nodeName="n"))
-    first = await registry.delete(PODS, "default", "p")
-    assert not first.removed
-    assert first.stored.obj["metadata"]["deletionGracePeriodSeconds"] == 30
-    shorter = await registry.delete(PODS, "default", "p", DeleteOptions(grace_seconds=5))
-    assert shorter.stored.obj["metadata"]["deletionGracePeriodSeconds"] == 5
-    longer = await registry.delete(PODS, "default", "p", DeleteOptions(grace_seconds=50))
-    assert longer.stored.obj["metadata"]["deletionGracePeriodSeconds"] == 5
-    with pytest.raises(ApiError, match="UID in precondition"):
-        await registry.delete(PODS, "default", "p", DeleteOptions(grace_seconds=0, uid="other"))
-    assert (await registry.delete(PODS, "default", "p", DeleteOptions(grace_seconds=0))).removed
-    await registry.create(PODS, "default", pod("never-ran"))
-    assert (await registry.delete(PODS, "default", "never-ran")).removed
-
-
-async def test_finalizers_hold_an_object(registry: Registry) -> None:
-    obj = deployment()
-    obj["metadata"]["finalizers"] = ["example.com/hold"]
-    await registry.create(DEPLOYMENTS, "default", obj)
-    held = await registry.delete(DEPLOYMENTS, "default", "web", DeleteOptions(propagation="Foreground"))
-    assert held.stored.obj["metadata"]["finalizers"] == ["example.com/hold", "foregroundDeletion"]
-    with pytest.raises(ApiError, match="no new finalizers can be added"):
-        await registry.patch(DEPLOYMENTS, "default", "web", MERGE, {"metadata": {"finalizers": ["example.com/new"]}})
-    # The grace of what is not a pod is nothing, so the last finalizer ends the deletion.
-    await registry.patch(DEPLOYMENTS, "default", "web", MERGE, {"metadata": {"finalizers": None}})
-    assert registry.store.get(DEPLOYMENTS.key, "default", "web") is None
-
-
-async def test_a_namespace_ends_in_steps(registry: Registry) -> None:
-    await registry.create(NAMESPACES, "", {"metadata": {"name": "team"}})
-    ending = await registry.delete(NAMESPACES, "", "team")
-    assert not ending.removed
-    assert ending.stored.obj["status"]["phase"] == "Terminating"
-    with pytest.raises(ApiError, match="because it is being terminated") as caught:
-        await registry.create(PODS, "team", pod())
-    assert caught.value.code == 403
-    await registry.finalize_namespace("team", [])
-    assert registry.store.get(NAMESPACES.key, "", "team") is None
-    with pytest.raises(ApiError, match="may not be deleted"):
-        await registry.delete(NAMESPACES, "", "default")
-
-
-async def test_services_get_addresses_and_ports_once(registry: Registry) -> None:
-    made = [(await registry.create(SERVICES, "default", service(f"s{n}", type="NodePort"))).obj for n in range(4)]
-    assert {obj["spec"]["ports"][0]["nodePort"] for obj in made} == {30000, 30001, 30002, 30003}
-    assert len({obj["spec"]["clusterIP"] for obj in made}) == 4
-    with pytest.raises(ApiError, match="range is full"):
-        await registry.create(SERVICES, "default", service("full", type="NodePort"))
-    with pytest.raises(ApiError, match="The range of valid ports is 30000-30003"):
-        await registry.create(SERVICES, "default", service("far", type="NodePort", ports=[{"port": 1, "nodePort": 80}]))
-    with pytest.raises(ApiError, match="provided port is already allocated"):
-        await registry.create(
-            SERVICES, "default", service("two", type="NodePort", ports=[{"port": 1, "nodePort": 30000}])
-        )
-    holder = next(obj for obj in made if obj["spec"]["ports"][0]["nodePort"] == 30000)["metadata"]["name"]
-    await registry.delete(SERVICES, "default", holder)
-    again = await registry.create(
-        SERVICES, "default", service("two", type="NodePort", ports=[{"port": 1, "nodePort": 30000}])
-    )
-    kept = service("two", type="NodePort", ports=[{"port": 1}])
-    assert (await registry.update(SERVICES, "default", "two", kept)).obj["spec"]["ports"][0]["nodePort"] == 30000
-    assert again.obj["spec"]["clusterIP"] == kept["spec"]["clusterIP"]
-    plain = service("two", ports=[{"port": 1}])
-    assert "nodePort" not in (await registry.update(SERVICES, "default", "two", plain)).obj["spec"]["ports"][0]
-
-
-async def test_services_created_at_once_never_share(registry: Registry) -> None:
-    answers = await asyncio.gather(
-        *(registry.create(SERVICES, "default", service(f"s{n}", type="NodePort")) for n in range(9)),
-        return_exceptions=True,
-    )
-    made = [answer.obj["spec"]["ports"][0]["nodePort"] for answer in answers if not isinstance(answer, BaseException)]
-    assert sorted(made) == [30000, 30001, 30002, 30003]
-
-
 async def test_a_dry_run_stores_and_holds_nothing(registry: Registry) -> None:
     before = registry.store.rv
     for _ in range(6):
@@ -263,13 +152,100 @@ async def test_a_dry_run_stores_and_holds_nothing(registry: Registry) -> None:
     assert registry.store.get(SERVICES.key, "default", "web") is None
 
 
-async def test_repeated_events_are_counted(registry: Registry) -> None:
-    about = (await registry.create(PODS, "default", pod())).obj
-    recorder = EventRecorder(registry, "kubelet", "n")
-    for _ in range(3):
-        recorder.event(about, "Warning", "BackOff", "Back-off restarting failed container")
-    recorder.event(about, "Normal", "Started", "Started container c")
-    await recorder.close()
-    events = [stored.obj for stored in registry.store.list(EVENTS.key)]
-    assert {(event["reason"], event["count"]) for event in events} == {("BackOff", 3), ("Started", 1)}
-    assert events[0]["involvedObject"]["uid"] == about["metadata"]["uid"]
+async def test_a_dry_run_is_refused_as_the_real_one_would_be(registry: Registry) -> None:
+    made = await registry.create(DEPLOYMENTS, "default", deployment())
+    stale = {**deployment(), "metadata": {"name": "web", "resourceVersion": "1"}}
+    with pytest.raises(ApiError, match="the object has been modified"):
+        await registry.update(DEPLOYMENTS, "default", "web", stale, dry_run=True)
+    answer = await registry.update(DEPLOYMENTS, "default", "web", deployment(replicas=9), dry_run=True)
+    assert answer.obj["spec"]["replicas"] == 9
+    assert answer.obj["metadata"]["resourceVersion"] == str(made.rv)
+    assert registry.get(DEPLOYMENTS, "default", "web").rv == made.rv
+
+
+async def test_a_generation_is_what_a_controller_has_to_look_at(registry: Registry) -> None:
+    await registry.create(DEPLOYMENTS, "default", deployment())
+
+    async def patched(patch: Obj) -> int:
+        stored = await registry.patch(DEPLOYMENTS, "default", "web", MERGE, patch)
+        generation: int = stored.obj["metadata"]["generation"]
+        return generation
+
+    assert await patched({"metadata": {"labels": {"a": "b"}}}) == 1
+    assert await patched({"metadata": {"annotations": {"a": "b"}}}) == 2
+    assert await patched({"spec": {"replicas": 3}}) == 3
+    assert await patched({"spec": {"replicas": 3}}) == 3
+
+
+async def test_a_patch_that_changes_nothing_writes_nothing(registry: Registry) -> None:
+    made = await registry.create(DEPLOYMENTS, "default", deployment())
+    same: list[Obj] = [{}, {"spec": {"replicas": 1}}, {"status": {"replicas": 7}}, {"metadata": {"uid": None}}]
+    for patch in same:
+        assert (await registry.patch(DEPLOYMENTS, "default", "web", MERGE, patch)).rv == made.rv
+    moved: list[Obj] = [{"metadata": {"name": "other"}}, {"metadata": {"namespace": "other"}}, {"kind": "Pod"}]
+    for patch in moved:
+        with pytest.raises(ApiError) as caught:
+            await registry.patch(DEPLOYMENTS, "default", "web", MERGE, patch)
+        assert caught.value.code == 400
+
+
+async def test_a_pod_changes_only_where_it_may(registry: Registry) -> None:
+    await registry.create(PODS, "default", pod())
+    image = {"spec": {"containers": [{"name": "c", "image": "nginx:2"}]}}
+    assert (await registry.patch(PODS, "default", "p", MERGE, image)).obj["spec"]["containers"][0]["image"] == "nginx:2"
+    with pytest.raises(ApiError, match="pod updates may not change fields other than"):
+        await registry.patch(PODS, "default", "p", MERGE, {"spec": {"restartPolicy": "Never"}})
+
+
+async def test_a_pod_is_bound_once(registry: Registry) -> None:
+    await registry.create(PODS, "default", pod())
+    bound = await registry.bind("default", "p", "node")
+    assert bound.obj["spec"]["nodeName"] == "node"
+    with pytest.raises(ApiError, match='pod p is already assigned to node "node"'):
+        await registry.bind("default", "p", "other")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"ownerReferences": [{"kind": "Pod"}]}, "metadata.ownerReferences[0].apiVersion: Invalid value: \"\": version must"),
+        ({"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": n, "uid": n, "controller": True} for n in "ab"]},
+         "Only one reference can have Controller set to true"),
+        ({"finalizers": ["not a name"]}, "name part must consist of alphanumeric characters"),
+        ({"labels": {"a": "-"}}, "a valid label must be an empty string or consist of alphanumeric characters"),
+        ({"labels": {"x/y/z": ""}}, "prefix part a lowercase RFC 1123 subdomain"),
+        ({"annotations": {"a": "x" * 262144}}, "Too long: may not be more than 262144 bytes"),
+    ],
+)  # fmt: skip
+async def test_invalid_metadata_is_explained(registry: Registry, metadata: Obj, message: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        await registry.create(PODS, "default", {**pod(), "metadata": {"name": "p", **metadata}})
+    assert caught.value.code == 422
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        ({"name": "c"}, "spec.containers[0].image: Required value"),
+        ({"image": "x"}, "spec.containers[0].name: Required value"),
+        ({"name": "C_", "image": "x"}, "a lowercase RFC 1123 label must consist of"),
+        ({"name": "c", "image": " x"}, "must not have leading or trailing whitespace"),
+        ({"name": "c", "image": "x", "imagePullPolicy": "Maybe"},
+         'Unsupported value: "Maybe": supported values: "Always", "IfNotPresent", "Never"'),
+        ({"name": "c", "image": "x", "ports": [{"containerPort": 0}]}, "must be between 1 and 65535, inclusive"),
+        ({"name": "c", "image": "x", "ports": [{"name": "much-too-long-a-name", "containerPort": 1}]},
+         "must be no more than 15 characters"),
+        ({"name": "c", "image": "x", "env": [{"name": "A=B"}]}, "a valid environment variable name must consist only of"),
+        ({"name": "c", "image": "x", "env": [{"name": "A", "value": "b", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]},
+         "may not be specified when `value` is not empty"),
+        ({"name": "c", "image": "x", "resources": {"limits": {"cpu": "much"}}}, "quantities must match the regular expression"),
+        ({"name": "c", "image": "x", "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "2000m"}}},
+         'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1'),
+    ],
+)  # fmt: skip
+async def test_invalid_containers_are_explained(registry: Registry, container: Obj, message: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        await registry.create(PODS, "default", pod(containers=[container]))
+    assert caught.value.code == 422
+    assert message in caught.value.message

@@ -67,7 +67,7 @@ def _roles(obj: Obj, _: float) -> str:
 def _node_address(kind: str) -> Any:
     def cell(obj: Obj, _: float) -> str:
         addresses = dig(obj, "status", "addresses", default=[])
-        return next((str(entry["address"]) for entry in addresses if entry.get("type") == kind), NONE)
+        return next((text_or(entry.get("address")) for entry in addresses if entry.get("type") == kind), NONE)
 
     return cell
 
