@@ -20,8 +20,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from k9lite.api.podspec import split_image
 from k9lite.engines import process_logs, process_records, process_shim
@@ -37,6 +38,7 @@ from k9lite.engines.base import (
 )
 from k9lite.engines.expansion import expand_all, expand_env
 from k9lite.engines.process_environment import base_environment, end_strays
+from k9lite.engines.process_nursery import Nursery, command
 from k9lite.engines.process_ports import HostPorts
 from k9lite.engines.process_shim import Leader
 from k9lite.settings import Settings
@@ -50,7 +52,6 @@ POLL_SECONDS = 0.1
 """How soon an exit is seen where there are no pidfds."""
 YOUNG_SECONDS = 2.0
 """A shell that has not started its command by then is stuck, and may be ended itself."""
-_WHOAMI_SCRIPT = Path(__file__).with_name("process_whoami.py")
 
 
 class _Container:
@@ -58,7 +59,7 @@ class _Container:
 
     __slots__ = (
         "directory", "ended", "error", "exit_code", "finished_at", "host_ports", "id", "leader", "ours", "phase",
-        "pidfd", "spec", "started_at",
+        "pidfd", "spec", "started_at", "starting",
     )  # fmt: skip
 
     def __init__(self, directory: Path, spec: ContainerSpec, host_ports: dict[int, int]) -> None:
@@ -74,6 +75,7 @@ class _Container:
         self.error = ""
         self.started_at = self.finished_at = 0.0
         self.ended = asyncio.Event()
+        self.starting: asyncio.Task[None] | None = None
 
     def state(self) -> ContainerState:
         spec = self.spec
@@ -106,6 +108,7 @@ class ProcessEngine:
         self._exits: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loaded: asyncio.Task[None] | None = None
+        self._nursery = Nursery()
 
     async def info(self) -> EngineInfo:
         return EngineInfo("process", sys.platform)
@@ -157,25 +160,31 @@ class ProcessEngine:
     async def start(self, container: str) -> ContainerState:
         item = self._item(container)
         if item.phase == "created":
-            self._start(item)
+            # Begun is done to the end, whether or not the caller waits for it: a process that nobody knows must not be.
+            item.starting = item.starting or self._spawn_task(self._start(item), f"process-start-{item.id}")
+            try:
+                await asyncio.shield(item.starting)
+            finally:
+                if item.starting is not None and item.starting.done():
+                    item.starting = None
         return item.state()
 
-    def _start(self, item: _Container) -> None:
+    async def _start(self, item: _Container) -> None:
         spec = item.spec
         env = self._environment(item)
         working_dir = spec.working_dir or str(item.directory)
-        if not os.path.isdir(working_dir):
+        if not os.path.isdir(working_dir):  # noqa: ASYNC240 - one stat
             raise CreateError(f"workingDir {working_dir} is no directory of this machine", "RunContainerError")
         listeners: list[int] = []
         try:
             if image_id(spec.image) == BUILT_IN + WHOAMI and not spec.command:
-                listeners = [_listen(port) for port in dict.fromkeys(item.host_ports.values())]
-                argv = [_python(), "-I", "-S", str(_WHOAMI_SCRIPT), spec.pod, spec.namespace, spec.image]
-                argv += [str(number) for number in listeners]
+                listeners += [_listen(port) for port in dict.fromkeys(item.host_ports.values())]
+                pid = await self._start_whoami(item, env, working_dir, listeners)
             else:
                 words = expand_all([*spec.command, *spec.args], env)
                 argv = [_program(words[0], working_dir, env.get("PATH", "")), *words[1:]]
-            pid = process_shim.spawn(item.directory, argv, env, working_dir, listeners)
+                pid = process_shim.spawn(item.directory, argv, env, working_dir, [])
+                item.ours = True
         except OSError as error:
             raise CreateError(f"the command cannot be started: {error.strerror}", "RunContainerError") from error
         finally:
@@ -183,11 +192,22 @@ class ProcessEngine:
                 os.close(number)
         found = process_shim.stat_of(pid)
         item.leader = Leader(pid, found[1] if found else 0, process_shim.boot_id())
-        item.ours = True
         item.phase = "running"
         item.started_at = time.time()
         self._watch(item)
         self._keep_trimming()
+
+    async def _start_whoami(
+        self, item: _Container, env: dict[str, str], working_dir: str, listeners: Sequence[int]
+    ) -> int:
+        who = (item.spec.pod, item.spec.namespace, item.spec.image)
+        try:
+            return await self._nursery.fork(item.directory, who, listeners)
+        except OSError:
+            argv = command("serve", *who, *(str(number) for number in listeners))
+            pid = process_shim.spawn(item.directory, argv, env, working_dir, listeners)
+            item.ours = True
+            return pid
 
     async def inspect(self, container: str) -> ContainerState:
         return self._item(container).state()
@@ -207,6 +227,8 @@ class ProcessEngine:
         item = self._containers.get(container)
         if item is None:
             return
+        if item.starting is not None:
+            await asyncio.wait([item.starting])
         if item.phase == "running":
             self._signal(container, signal.SIGKILL)
             await item.ended.wait()
@@ -230,6 +252,7 @@ class ProcessEngine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._nursery.close()
         for item in self._containers.values():
             self._unwatch(item)
         self._containers.clear()
@@ -408,15 +431,16 @@ class ProcessEngine:
             await asyncio.sleep(TRIM_SECONDS)
             self.trim_logs()
 
-    def _spawn_task(self, work: object, name: str) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work, name=name)  # type: ignore[arg-type]
+    def _spawn_task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._task_done)
+        return task
 
-
-def _python() -> str:
-    """The interpreter itself, not a virtual environment's link to it: it starts faster."""
-    return str(getattr(sys, "_base_executable", None) or sys.executable)
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever started it, if they still wait
 
 
 def _listen(port: int) -> int:

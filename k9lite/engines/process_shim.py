@@ -171,6 +171,8 @@ def command_runs(leader: Leader) -> bool:
     try:
         children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children").read_text().split()
         own = Path(f"/proc/{leader.pid}/cmdline").read_bytes()
+        if not own.startswith(SHELL.encode()):
+            return True
         return any(Path(f"/proc/{child}/cmdline").read_bytes() != own for child in children)
     except OSError:
         return True

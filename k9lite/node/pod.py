@@ -61,6 +61,7 @@ class PodWorker:
             item["name"]: item
             for item in (*(dig(pod, "spec", "initContainers", default=[])), *dig(pod, "spec", "containers", default=[]))
         }
+        self._creating: set[str] = set()
         self._starts: dict[str, asyncio.Task[ContainerState]] = {}
         self._started_at: dict[str, float] = {}
         self._failed: dict[str, tuple[str, str, float]] = {}
@@ -309,6 +310,7 @@ class PodWorker:
             event=lambda kind, reason, message: self._event(kind, reason, message, view),
             progress=lambda line: self._progress(view, line),
         )
+        self._creating.add(view.name)
         address = pod_status.HOST_IP if self.engine_name == "process" else self.address
         made = await engine.create(container_spec(self.pod, container, view.attempt, address))
         self._event("Normal", "Created", f"Created container: {view.name}", view)
@@ -322,6 +324,7 @@ class PodWorker:
         """Take over the results of starts that are done."""
         for name in [name for name, task in self._starts.items() if task.done()]:
             task, view = self._starts.pop(name), self._by_name[name]
+            self._creating.discard(name)
             error = task.exception()
             if error is None:
                 if view.exited:
@@ -365,30 +368,30 @@ class PodWorker:
     async def _end(self) -> float | None:
         """Drain and stop what runs; then the pod is gone, or waits for the next start."""
         if self._ending is None:
-            for task in self._starts.values():
-                task.cancel()
-            await asyncio.gather(*self._starts.values(), return_exceptions=True)
-            self._take_started()
+            await self._settle_starts()
             self._ending = Ending(self)
         delay = await self._ending.step()
         self.finished = self._ending.finished
         return delay
 
-    def _take_started(self) -> None:
+    async def _settle_starts(self) -> None:
+        """Give up what waits for an image; what is being created is waited for, so that no container is left behind."""
+        for name, task in self._starts.items():
+            if name not in self._creating:
+                task.cancel()
+        await asyncio.gather(*self._starts.values(), return_exceptions=True)
         for task in self._starts.values():
             if not task.cancelled() and task.exception() is None:
                 self._update(task.result())
         self._starts.clear()
+        self._creating.clear()
 
     def running_containers(self) -> Iterator[ContainerState]:
         return (state for state in list(self.containers.values()) if state.phase in ("running", "unknown"))
 
     async def _remove_containers(self) -> None:
         """Nobody wants this pod any more: end it at once."""
-        for task in self._starts.values():
-            task.cancel()
-        await asyncio.gather(*self._starts.values(), return_exceptions=True)
-        self._take_started()
+        await self._settle_starts()
         engine = self.engine
         if engine is None:
             return
