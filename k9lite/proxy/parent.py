@@ -27,7 +27,7 @@ import orjson
 from k9lite import __version__
 from k9lite.proxy import wire
 from k9lite.proxy.claims import Claims, Place
-from k9lite.proxy.table import CURSORS, Listener, Table
+from k9lite.proxy.table import CURSORS, Listener, Table, checked
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +102,9 @@ class Parent:
         self._count = workers
         self._claims = Claims()
         self._listeners: Table = {}
-        self._version = 0
-        self._acked = -1
+        self._version = 0  # as the control plane counts
+        self._sequence = 0  # as workers hear it: control planes come and go, and each begins anew
+        self._acked = 0
         self._workers: dict[int, WorkerHandle] = {}
         self._control: asyncio.StreamWriter | None = None
         self._drains: dict[int, wire.Message] = {}
@@ -140,7 +141,7 @@ class Parent:
     def _load(self) -> None:
         try:
             content = orjson.loads((self._run / TABLE_FILE).read_bytes())
-            self._listeners = content["listeners"]
+            self._listeners = checked(content["listeners"])
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -182,7 +183,7 @@ class Parent:
         return table
 
     def _whole(self) -> wire.Message:
-        return {"op": "table", "version": self._version, "listeners": self._claimed(list(self._listeners))}
+        return {"op": "table", "version": self._sequence, "listeners": self._claimed(list(self._listeners))}
 
     async def _keep_claiming(self) -> None:
         while True:
@@ -213,6 +214,7 @@ class Parent:
             self._told_counters = None
             self._tell({"op": "hello", "pid": os.getpid(), "version": __version__})
             self._tell({"op": "errors", "errors": self._told_errors})
+            self._tell_counters()
             try:
                 async for message in wire.messages(reader):
                     self._obey(message)
@@ -230,7 +232,8 @@ class Parent:
         if op == "drain":
             self._drain(message)
         elif op in ("table", "change"):
-            self._version, self._acked = message["version"], -1
+            self._version = message["version"]
+            self._sequence += 1
             if op == "table":
                 self._listeners = message["listeners"]
             else:
@@ -240,12 +243,11 @@ class Parent:
             self._save()
             self._claim()
             for worker in self._workers.values():
-                worker.version = -1
                 worker.errors = {}
                 if op == "table":
                     worker.send(self._whole())
                 else:
-                    worker.send({**message, "set": self._claimed(list(message["set"]))})
+                    worker.send({**message, "version": self._sequence, "set": self._claimed(list(message["set"]))})
             self._answer()
 
     def _drain(self, message: wire.Message) -> None:
@@ -257,8 +259,8 @@ class Parent:
     def _answer(self) -> None:
         """Tell the control plane what all workers have done."""
         workers = self._workers.values()
-        if workers and self._acked != self._version and all(worker.version == self._version for worker in workers):
-            self._acked = self._version
+        if workers and self._acked != self._sequence and all(worker.version == self._sequence for worker in workers):
+            self._acked = self._sequence
             self._tell({"op": "ack", "version": self._version})
         for number in [one for one in self._drains if not any(one in worker.drains for worker in workers)]:
             del self._drains[number]
@@ -267,13 +269,17 @@ class Parent:
     async def _keep_telling(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            services: dict[str, dict[str, list[Any]]] = {}
-            for source in (self._past, *(worker.services for worker in self._workers.values())):
-                add_counters(services, source)
-            told = (list(self._workers), services)
-            if self._control is not None and told != self._told_counters:
-                self._told_counters = told
-                self._tell({"op": "counters", "workers": told[0], "services": services})
+            self._tell_counters()
+
+    def _tell_counters(self) -> None:
+        """Say which workers there are and what they have counted, if that changed."""
+        services: dict[str, dict[str, list[Any]]] = {}
+        for source in (self._past, *(worker.services for worker in self._workers.values())):
+            add_counters(services, source)
+        working = [pid for pid, worker in self._workers.items() if worker.version >= 0]
+        if self._control is not None and (working, services) != self._told_counters:
+            self._told_counters = (working, services)
+            self._tell({"op": "counters", "workers": working, "services": services})
 
     # Workers --------------------------------------------------------------------------------------------
     async def _keep_worker(self) -> None:
@@ -318,8 +324,10 @@ class Parent:
     def _hear(self, worker: WorkerHandle, message: wire.Message) -> None:
         op = message["op"]
         if op == "ack":
-            worker.version = message["version"]
+            started, worker.version = worker.version < 0, message["version"]
             self._answer()
+            if started:
+                self._tell_counters()
         elif op == "drained":
             worker.drains.discard(message["id"])
             self._answer()

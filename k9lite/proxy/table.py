@@ -42,6 +42,22 @@ def endpoint_id(endpoint: list[Any]) -> EndpointId:
     return endpoint[0], endpoint[1], endpoint[3]
 
 
+def checked(table: Any) -> Table:
+    """The same table if it is one; ValueError otherwise. For what was read from a file."""
+    try:
+        for key, listener in table.items():
+            for host, port, name, uid in listener["endpoints"]:
+                if not (key + host + name + uid and 0 < port < 65536):
+                    raise ValueError(f"{host}:{port} is not an endpoint")
+            if not (0 < listener["nodePort"] < 65536 and listener["affinity"] >= 0):
+                raise ValueError(f"{key} has no port")
+            "".join(listener["addresses"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a table: {error!r}") from None
+    valid: Table = table
+    return valid
+
+
 class Endpoint:
     """One address of one service, with what this worker has seen of it."""
 
