@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from k9lite.cli.context import AppRequest
+    from k9lite.client.rest import KubeClient
 
 
 def main() -> int:
@@ -18,10 +23,40 @@ def main() -> int:
     if served is None:
         from k9lite.cli.main import run
 
-        return run(arguments)
+        return run(arguments, open_app=_open_app)
     from k9lite.serve import main as serve
 
     return serve(served.settings, reset=served.reset)
+
+
+def _open_app(request: AppRequest) -> int:
+    """Show the full-screen app until the user leaves; the control plane starts meanwhile, where one is needed."""
+    import asyncio
+
+    from k9lite import local
+    from k9lite.tui.app import K9liteApp
+
+    starts: list[str] = []
+
+    async def connect() -> KubeClient:
+        from k9lite.client.rest import KubeClient
+
+        path = request.kubeconfig
+        if path is None and request.context is None:
+            path = await asyncio.to_thread(local.ensure_running, request.settings, starts.append)
+        client = KubeClient.from_kubeconfig(path, request.context)
+        client.namespace = request.namespace or client.namespace
+        return client
+
+    app = K9liteApp(
+        connect,
+        settings=request.settings,
+        read_only=request.read_only,
+        initial=request.kinds,
+        started_here=lambda: bool(starts),
+    )
+    app.run()
+    return app.return_code or 0
 
 
 if __name__ == "__main__":

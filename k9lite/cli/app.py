@@ -9,8 +9,8 @@ from k9lite.cli.context import Context
 
 
 def is_terminal() -> bool:
-    """Whether a full-screen app can be shown and used."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether a full-screen app can be shown and used: it reads stdin, draws on stderr, and replaces stdout."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def run(context: Context, _: str) -> int | Coroutine[None, None, int]:
