@@ -15,6 +15,7 @@ import itertools
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from k9lite.api.objects import Obj, name_of, namespace_of, uid_of
@@ -53,12 +54,15 @@ def _place(obj: Obj) -> tuple[str, str, str]:
     return (namespace_of(obj), name_of(obj), uid_of(obj))
 
 
-def _place_of(row: Row) -> tuple[str, str, str]:
-    return row.place
+_place_of: Callable[[Row], tuple[str, str, str]] = attrgetter("place")
+_key_of: Callable[[Row], Any] = attrgetter("key")
 
 
-def _key_of(row: Row) -> Any:
-    return row.key
+def _is_fresh(obj: Obj, now: float) -> bool:
+    try:
+        return now - parse_rfc3339(created(obj)) < FRESH_SECONDS
+    except ValueError:
+        return False
 
 
 class RowModel:
@@ -142,17 +146,12 @@ class RowModel:
         else:
             self._base.append(row)
         row.shown = self._is_shown(row)
-        row.added = self._is_fresh(obj)
+        now = self._clock()
+        row.added = _is_fresh(obj, now)
         if row.added:
-            self._flashes[uid] = self._clock() + FLASH_SECONDS
+            self._flashes[uid] = now + FLASH_SECONDS
         self._stale = self._stale or row.shown
         self._dirty.add(uid)
-
-    def _is_fresh(self, obj: Obj) -> bool:
-        try:
-            return self._clock() - parse_rfc3339(created(obj)) < FRESH_SECONDS
-        except ValueError:
-            return False
 
     def _forget(self, uid: str) -> None:
         row = self._by_uid.pop(uid)
@@ -186,7 +185,9 @@ class RowModel:
     def _recompute(self, row: Row) -> None:
         """The cells of a changed object, with the changed ones highlighted."""
         before, role = row.cells, row.role
-        self._fill(row)
+        now = self._clock()
+        row.cells = self._cells(row.obj, now)
+        row.role = self.view.role(row.obj, now) if role and row.shown else ""
         changed = frozenset(
             index
             for index, (old, new) in enumerate(zip(before, row.cells, strict=True))
@@ -198,10 +199,8 @@ class RowModel:
         if row.cells != before or row.role != role:
             self._touch(row)
 
-    def _fill(self, row: Row) -> None:
-        now = self._clock()
-        row.cells = tuple([column.cell(row.obj, now) for column in self.columns])
-        row.role = self.view.role(row.obj, now)
+    def _cells(self, obj: Obj, now: float) -> tuple[str, ...]:
+        return tuple([column.cell(obj, now) for column in self.columns])
 
     def _touch(self, row: Row) -> None:
         row.version = next(self._versions)
@@ -211,7 +210,9 @@ class RowModel:
     def look_at(self, row: Row) -> Row:
         """The row with its cells and role filled in."""
         if not row.cells:
-            self._fill(row)
+            row.cells = self._cells(row.obj, self._clock())
+        if not row.role:
+            row.role = self.view.role(row.obj, self._clock())
         return row
 
     def tick(self, rows: Iterable[Row]) -> None:
@@ -219,7 +220,7 @@ class RowModel:
         now = self._clock()
         clocked = [(index, column) for index, column in enumerate(self.columns) if column.clock]
         for row in rows:
-            if not row.cells:
+            if not row.cells or not row.role:
                 continue
             cells = list(row.cells)
             for index, column in clocked:
@@ -284,7 +285,7 @@ class RowModel:
         self.columns = columns
         self.layout += 1
         for row in self._base:
-            row.cells, row.changed = (), frozenset()
+            row.cells, row.role, row.changed = (), "", frozenset()
             row.version = next(self._versions)
         self._select_again()
 
@@ -306,8 +307,9 @@ class RowModel:
 
     def _filtered_cells(self, row: Row) -> list[str]:
         """Ages are left out: rows would come and go with the time."""
-        cells = self.look_at(row).cells
-        return [cell for cell, column in zip(cells, self.columns, strict=True) if not column.clock]
+        if not row.cells:
+            row.cells = self._cells(row.obj, self._clock())
+        return [cell for cell, column in zip(row.cells, self.columns, strict=True) if not column.clock]
 
     def _select_again(self) -> None:
         for row in self._base:

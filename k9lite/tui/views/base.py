@@ -32,7 +32,7 @@ SYMBOLS = {
 }
 """Shown before each row, so that its state is readable without colours."""
 
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class ViewColumn:
         return self.name.upper()
 
 
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key for texts with numbers: `9/10` before `10/10`. Any two keys can be compared."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in _DIGITS.split(text.lower()) if part]
+def natural(text: str) -> str:
+    """A sort key for texts with numbers: `9/10` before `10/10`."""
+    return _DIGITS.sub(lambda digits: digits[0].zfill(12), text.lower())
 
 
 def created(obj: Obj) -> str:

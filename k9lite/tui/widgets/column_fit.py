@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells
@@ -37,6 +37,24 @@ class Fitted:
 
 def text_width(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
+
+
+class Widths:
+    """What columns need for the rows seen so far; they only grow, so that nothing jumps while one reads."""
+
+    def __init__(self, columns: Sequence[ViewColumn], sorted_by: str) -> None:
+        self.wanted = [len(column.title) + (column.name == sorted_by) for column in columns]
+
+    def grow(self, rows: Iterable[Sequence[str]]) -> bool:
+        """Take in the cells of more rows; whether any column grew."""
+        wanted = self.wanted
+        before = list(wanted)
+        for cells in rows:
+            for index, text in enumerate(cells):
+                width = text_width(text)
+                if width > wanted[index]:
+                    wanted[index] = width
+        return wanted != before
 
 
 def clean(text: str) -> str:

@@ -15,12 +15,12 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from k9lite.api.objects import Obj
 from k9lite.tui.model import Row, RowModel
-from k9lite.tui.views.base import ViewColumn
-from k9lite.tui.widgets.column_fit import fit, text_width
-from k9lite.tui.widgets.table_painter import PARTS, TablePainter
+from k9lite.tui.widgets.column_fit import Widths, fit
+from k9lite.tui.widgets.table_painter import PARTS, TABLE_CSS, TablePainter
 
 _TICK_SECONDS = 1.0
 _MOVE = Binding.Group("Move", compact=True)
@@ -35,33 +35,7 @@ class ResourceTable(ScrollView, can_focus=True):
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"resource-table--{part}" for part in PARTS}
-    DEFAULT_CSS = """
-    ResourceTable {
-        height: 1fr;
-        overflow-x: hidden;
-        overflow-y: auto;
-        scrollbar-size-vertical: 1;
-        background: $background;
-        color: $foreground;
-        & > .resource-table--header { color: $role-header; text-style: bold; }
-        & > .resource-table--header-sorted { color: $role-sorted; text-style: bold; }
-        & > .resource-table--header-cursor { text-style: bold underline; }
-        & > .resource-table--muted { color: $role-muted; }
-        & > .resource-table--cursor { background: $role-cursor; text-style: bold; }
-        & > .resource-table--cursor-blurred { background: $role-cursor-blurred; }
-        & > .resource-table--mark { color: $role-marked; text-style: bold; }
-        & > .resource-table--stale { color: $role-stale; }
-        & > .resource-table--empty { color: $role-muted; }
-        & > .resource-table--ok { color: $role-ok; }
-        & > .resource-table--pending { color: $role-pending; }
-        & > .resource-table--completed { color: $role-completed; }
-        & > .resource-table--error { color: $role-error; }
-        & > .resource-table--terminating { color: $role-terminating; }
-        & > .resource-table--added { color: $role-added; text-style: bold; }
-        & > .resource-table--modified { color: $role-modified; text-style: bold; }
-        & > .resource-table--deleted { color: $role-deleted; text-style: strike; }
-    }
-    """
+    DEFAULT_CSS = TABLE_CSS
     BINDINGS: ClassVar[list[BindingType]] = [
         _binding("down,j", "cursor_down", "Down", _MOVE),
         _binding("up,k", "cursor_up", "Up", _MOVE),
@@ -112,7 +86,10 @@ class ResourceTable(ScrollView, can_focus=True):
         self._ticked = 0.0
         self._loading = True
         self._message = ""
-        self._wanted: list[int] = []
+        self._widths = Widths(model.columns, model.sort[0])
+        self._painted: list[str] = []
+        self._width_for: tuple[Size, bool] | None = None
+        self._width = 0
         self._painter = TablePainter(self)
 
     # What the screen uses ------------------------------------------------------------------------
@@ -134,6 +111,7 @@ class ResourceTable(ScrollView, can_focus=True):
         self._order = self._layout = -1
         self._index, self._selected, self._selected_uid, self._anchor_uid = 0, None, "", ""
         self._column_cursor = -1
+        self._painted = []
         self.scroll_to(y=0, animate=False)
         self.flush()
 
@@ -164,11 +142,11 @@ class ResourceTable(ScrollView, can_focus=True):
         dirty = model.take_dirty()
         if model.layout != self._layout:
             self._layout = model.layout
-            self._wanted = []
+            self._widths = Widths(model.columns, model.sort[0])
             self._painter.width = -1
             self.refresh()
         if model.order != self._order:
-            self._follow_order()
+            self._follow_order(dirty)
         elif dirty and rows:
             self._refresh_rows(dirty)
 
@@ -181,7 +159,11 @@ class ResourceTable(ScrollView, can_focus=True):
     @property
     def line_width(self) -> int:
         """Cells of a line, without the scroll bar."""
-        return self.scrollable_content_region.width
+        depends = (self.size, self.show_vertical_scrollbar)
+        if depends != self._width_for:  # asked for each line, and not cheap
+            self._width_for = depends
+            self._width = self.scrollable_content_region.width
+        return self._width
 
     def _window(self) -> list[Row]:
         first = self.scroll_offset.y
@@ -196,7 +178,7 @@ class ResourceTable(ScrollView, can_focus=True):
         for index, _ in changed:
             self.refresh_line(index + 1)
 
-    def _follow_order(self) -> None:
+    def _follow_order(self, dirty: set[str]) -> None:
         """Rows came, went or moved: the cursor stays on its object, and the object on its line."""
         rows = self.model.rows
         self._order = self.model.order
@@ -204,12 +186,37 @@ class ResourceTable(ScrollView, can_focus=True):
         index = self._index_of(self._selected_uid)
         if index is None or (self._loading and before == 0):
             index = min(before, max(0, len(rows) - 1))
-        if self.virtual_size.height != len(rows) + 1:
-            self.virtual_size = Size(0, len(rows) + 1)
+        self._resize_content(len(rows))
         if self.scroll_offset.y and index != before:
             self.scroll_to(y=max(0, self.scroll_offset.y + index - before), animate=False)
         self._put_cursor(index)
-        self.refresh()
+        self._refresh_moved(dirty)
+
+    def _resize_content(self, rows: int) -> None:
+        size = Size(0, rows + 1)
+        if size == self.virtual_size:
+            return
+        if self.styles.is_auto_height or not self.is_mounted:
+            self.virtual_size = size
+            return
+        # Setting the reactive would lay the whole screen out anew, each time a row comes or goes.
+        self.set_reactive(Widget.virtual_size, size)
+        self._scroll_update(size)
+
+    def _refresh_moved(self, dirty: set[str]) -> None:
+        """Paint the lines that show another row than at the last flush, or one that looks different."""
+        before, window = self._painted, self._window()
+        self._painted = [row.uid for row in window]
+        grown = self._measure([row for row in window if row.uid in dirty or not row.cells])
+        if grown or not before or not window:
+            self.refresh()
+            return
+        top = self.scroll_offset.y
+        for line in range(max(len(before), len(window))):
+            now = self._painted[line] if line < len(window) else ""
+            was = before[line] if line < len(before) else ""
+            if now != was or now in dirty:
+                self.refresh_line(top + line + 1)
 
     def _index_of(self, uid: str) -> int | None:
         rows = self.model.rows
@@ -219,6 +226,9 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _put_cursor(self, index: int) -> None:
         rows = self.model.rows
+        if index != self._index:
+            self.refresh_line(self._index + 1)
+            self.refresh_line(index + 1)
         self._index = index
         row = rows[index] if index < len(rows) else None
         uid = row.uid if row else ""
@@ -232,9 +242,7 @@ class ResourceTable(ScrollView, can_focus=True):
         if not rows:
             return
         index = max(0, min(index, len(rows) - 1))
-        self.refresh_line(self._index + 1)
         self._put_cursor(index)
-        self.refresh_line(index + 1)
         top = self.scroll_offset.y
         if index < top:
             self.scroll_to(y=index, animate=False)
@@ -243,22 +251,10 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _measure(self, rows: list[Row]) -> bool:
         """Grow columns to what these rows need; whether any grew."""
-        columns = self.model.columns
-        if len(self._wanted) != len(columns):
-            self._wanted = [self._title_width(column) for column in columns]
-        before = list(self._wanted)
-        for row in rows:
-            for index, text in enumerate(self.model.look_at(row).cells):
-                width = text_width(text)
-                if width > self._wanted[index]:
-                    self._wanted[index] = width
-        if before == self._wanted:
-            return False
-        self._painter.width = -1
-        return True
-
-    def _title_width(self, column: ViewColumn) -> int:
-        return len(column.title) + (column.name == self.model.sort[0])
+        grown = self._widths.grow([self.model.look_at(row).cells for row in rows])
+        if grown:
+            self._painter.width = -1
+        return grown
 
     # Drawing -------------------------------------------------------------------------------------
     def render_line(self, y: int) -> Strip:
@@ -280,7 +276,7 @@ class ResourceTable(ScrollView, can_focus=True):
         """Columns for the rows about to be painted."""
         grown = self._measure(self._window())
         if grown or self._painter.width != self.line_width:
-            fitted = fit(self.model.columns, self._wanted, self.line_width, self.model.view.stretch)
+            fitted = fit(self.model.columns, self._widths.wanted, self.line_width, self.model.view.stretch)
             self._painter.lay_out(fitted, self.line_width)
             if grown:
                 self.refresh()  # the other lines too: this may be the painting of a few

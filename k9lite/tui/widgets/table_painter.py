@@ -17,6 +17,34 @@ PARTS = (
 )  # fmt: skip
 """Component classes, `resource-table--` before each: what themes and style sheets can colour."""
 
+TABLE_CSS = """
+ResourceTable {
+    height: 1fr;
+    overflow-x: hidden;
+    overflow-y: auto;
+    scrollbar-size-vertical: 1;
+    background: $background;
+    color: $foreground;
+    & > .resource-table--header { color: $role-header; text-style: bold; }
+    & > .resource-table--header-sorted { color: $role-sorted; text-style: bold; }
+    & > .resource-table--header-cursor { text-style: bold underline; }
+    & > .resource-table--muted { color: $role-muted; }
+    & > .resource-table--cursor { background: $role-cursor; text-style: bold; }
+    & > .resource-table--cursor-blurred { background: $role-cursor-blurred; }
+    & > .resource-table--mark { color: $role-marked; text-style: bold; }
+    & > .resource-table--stale { color: $role-stale; }
+    & > .resource-table--empty { color: $role-muted; }
+    & > .resource-table--ok { color: $role-ok; }
+    & > .resource-table--pending { color: $role-pending; }
+    & > .resource-table--completed { color: $role-completed; }
+    & > .resource-table--error { color: $role-error; }
+    & > .resource-table--terminating { color: $role-terminating; }
+    & > .resource-table--added { color: $role-added; text-style: bold; }
+    & > .resource-table--modified { color: $role-modified; text-style: bold; }
+    & > .resource-table--deleted { color: $role-deleted; text-style: strike; }
+}
+"""
+
 _MOST_STRIPS = 2000
 
 

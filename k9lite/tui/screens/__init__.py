@@ -1,0 +1,1 @@
+"""Full screens: home, one kind, texts, logs, help."""

@@ -1,0 +1,75 @@
+"""Home: deployments over pods, services beside them; what is selected in the first narrows the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual import on
+
+from k9lite.api.catalog import DEPLOYMENTS, PODS, SERVICES
+from k9lite.api.objects import uid_of
+from k9lite.api.resources import Resource
+from k9lite.tui.links import pods_of, services_of
+from k9lite.tui.panes import Location, Pane
+from k9lite.tui.screens.host import HostScreen
+from k9lite.tui.widgets.resource_table import ResourceTable
+
+HOME = (DEPLOYMENTS, PODS, SERVICES)
+
+
+class HomeScreen(HostScreen):
+    """Several kinds at once. With deployments among them, moving there scopes pods and services."""
+
+    DEFAULT_CSS = """
+    HomeScreen #body { layout: vertical; }
+    HomeScreen Pane { height: 1fr; }
+    HomeScreen.-low #pane-pods { height: 4fr; }
+    HomeScreen.-low #pane-deployments { height: 3fr; }
+    HomeScreen.-low #pane-services { height: 3fr; }
+    HomeScreen.-wide #pane-services { dock: right; width: 42%; height: 100%; }
+    HomeScreen.-wide #pane-deployments { width: 1fr; height: 2fr; }
+    HomeScreen.-wide #pane-pods { width: 1fr; height: 3fr; }
+    """
+
+    def __init__(self, namespace: str, clock: Callable[[], float], kinds: Sequence[Resource] = HOME) -> None:
+        super().__init__([Pane(Location(kind, namespace), clock, id=f"pane-{kind.plural}") for kind in kinds])
+        self._scoped_to: object = None
+
+    @property
+    def crumb(self) -> str:
+        return "home" if len(self.panes) > 1 else self.pane.location.crumb
+
+    @on(ResourceTable.Highlighted)
+    def _moved(self, event: ResourceTable.Highlighted) -> None:
+        self._link()
+
+    def on_descendant_focus(self) -> None:
+        super().on_descendant_focus()
+        self._link()
+
+    def flush(self) -> None:
+        if self.is_current:
+            self._link()
+        super().flush()
+
+    def _link(self) -> None:
+        """Narrow pods and services to the selected deployment while the cursor is among deployments."""
+        deployments = next((pane for pane in self.panes if pane.resource is DEPLOYMENTS), None)
+        if deployments is None:
+            return
+        chosen = deployments.table.selected if len(deployments.model) else None
+        if self.pane is not deployments and self._scoped_to is None:
+            return
+        if chosen is None or deployments.model.get(uid_of(chosen)) is None:
+            chosen = None
+        template = chosen["spec"].get("selector") if chosen else None
+        state = (uid_of(chosen), str(template)) if chosen else None
+        if state == self._scoped_to:
+            return
+        self._scoped_to = state
+        for pane in self.panes:
+            if pane.resource is PODS:
+                pane.link(chosen["metadata"]["name"] if chosen else "", pods_of(chosen) if chosen else None)
+            elif pane.resource is SERVICES:
+                pane.link(chosen["metadata"]["name"] if chosen else "", services_of(chosen) if chosen else None)
+            pane.flush()

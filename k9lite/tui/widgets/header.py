@@ -1,0 +1,99 @@
+"""The line at the top: where we are, and how the node is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual.app import RenderResult
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+BAR_CELLS = 8
+WARN, CRITICAL = 0.7, 0.9
+"""Shares from which a bar warns, and from which it is critical."""
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderInfo:
+    """What is known so far; empty where it is not. Shares are 0 to 1."""
+
+    context: str = ""
+    cluster: str = ""
+    namespace: str = ""
+    engine: str = ""
+    version: str = ""
+    node: str = ""
+    node_ready: bool = True
+    cpu: float | None = None
+    memory: float | None = None
+    read_only: bool = False
+    connected: bool = False
+
+
+Part = tuple[str, str]
+
+
+class HeaderBar(Widget):
+    """Parts leave from the right where the terminal is narrow; context and namespace stay longest."""
+
+    DEFAULT_CSS = """
+    HeaderBar { height: 1; background: $panel; color: $foreground; }
+    """
+
+    info: reactive[HeaderInfo] = reactive(HeaderInfo())
+
+    def render(self) -> RenderResult:
+        info, width = self.info, self.size.width
+        left: list[list[Part]] = [[(" k9lite ", "bold $text on $primary")]]
+        if info.read_only:
+            left[0].append((" read-only ", "bold $text on $warning"))
+        if not info.context:
+            left.append([(" connecting… ", "$text-muted")])
+        else:
+            mark, style = ("●", "$success") if info.connected else ("○", "$error")
+            left.append([(f" {mark} ", style), (info.context, "bold")])
+            left.append([("  ns ", "$text-muted"), (info.namespace or "all", "bold $accent")])
+        if info.cluster and info.cluster != info.context:
+            left.append([("  cluster ", "$text-muted"), (info.cluster, "")])
+        if info.node:
+            left.append(
+                [("  node ", "$text-muted"), (info.node, "" if info.node_ready else "bold $error")]
+                + ([] if info.node_ready else [(" NotReady", "bold $error")])
+            )
+        if info.engine:
+            left.append([("  engine ", "$text-muted"), (info.engine, "")])
+        if info.version:
+            left.append([("  ", ""), (info.version, "$text-muted")])
+        right = _gauge("cpu", info.cpu) + _gauge("mem", info.memory)
+        return _fitted(left, right, width)
+
+
+def _gauge(name: str, share: float | None) -> list[Part]:
+    if share is None:
+        return []
+    share = min(1.0, max(0.0, share))
+    style = "$error" if share >= CRITICAL else "$warning" if share >= WARN else "$success"
+    eighths = round(share * BAR_CELLS * 8)
+    full, rest = divmod(eighths, 8)
+    bar = ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(BAR_CELLS)
+    return [(f"  {name} ", "$text-muted"), (bar, f"{style} on $surface"), (f" {share:4.0%} ", style)]
+
+
+def _width(parts: list[Part]) -> int:
+    return sum(cell_len(text) for text, _ in parts)
+
+
+def _fitted(groups: list[list[Part]], right: list[Part], width: int) -> Content:
+    """As many groups as there is room for, the gauges at the right edge."""
+    parts = [part for group in groups[:3] for part in group]
+    room = width - _width(right)
+    if _width(parts) > room:
+        right, room = [], width
+    for group in groups[3:]:
+        if _width(parts) + _width(group) <= room:
+            parts += group
+    gap = max(0, room - _width(parts))
+    return Content.assemble(*parts, (" " * gap, ""), *right)
