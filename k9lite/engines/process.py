@@ -282,19 +282,22 @@ class ProcessEngine:
 
     async def _adopt_all(self) -> None:
         for directory in list(process_records.directories(self._root)):
-            self._adopt(directory)
+            await self._adopt(directory)
         if self._containers:
             self._keep_trimming()
 
-    def _adopt(self, directory: Path) -> None:
+    async def _adopt(self, directory: Path) -> None:
         record = process_records.read(directory)
         leader = process_shim.leader_of(directory)
         if leader is None and (record is None or process_records.discard_unstarted(directory)):
             shutil.rmtree(directory, ignore_errors=True)
             return
-        leader = leader or process_shim.leader_of(directory)
+        leader = leader or await _leader_soon(directory)
+        if leader is None:
+            shutil.rmtree(directory, ignore_errors=True)
+            return
         if record is None:
-            if leader is not None and leader.lives():
+            if leader.lives():
                 process_shim.signal_group(leader, signal.SIGKILL)
             shutil.rmtree(directory, ignore_errors=True)
             return
@@ -441,6 +444,16 @@ class ProcessEngine:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # told to whoever started it, if they still wait
+
+
+async def _leader_soon(directory: Path) -> Leader | None:
+    """The record of a leader that is just writing it; None if it was ended before it could."""
+    for _ in range(200):
+        leader = process_shim.leader_of(directory)
+        if leader is not None:
+            return leader
+        await asyncio.sleep(0.005)
+    return None
 
 
 def _listen(port: int) -> int:

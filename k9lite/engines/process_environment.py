@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 MARK = "K9LITE_CONTAINER"
@@ -15,13 +16,17 @@ _INHERITED = (
 
 
 def base_environment(cluster_id: str, container: str, pod: str) -> dict[str, str]:
-    """What every process gets. Only what programs need to run at all is inherited: a pod must not depend on the
-    terminal that happened to start the control plane, nor see its secrets."""
+    """What every process gets."""
+    return {**_inherited(), "HOSTNAME": pod, MARK: f"{cluster_id}/{container}"}
+
+
+@lru_cache(maxsize=1)
+def _inherited() -> dict[str, str]:
+    """Only what programs need to run at all: a pod must not depend on the terminal that happened to start the control
+    plane, nor see its secrets."""
     env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     env |= {name: value for name, value in os.environ.items() if name.startswith("LC_")}
     env.setdefault("PATH", os.defpath)
-    env["HOSTNAME"] = pod
-    env[MARK] = f"{cluster_id}/{container}"
     return env
 
 

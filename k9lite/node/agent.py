@@ -212,7 +212,7 @@ class NodeAgent:
                 worker.container_changed(state)
             return
         for worker in self._workers.values():
-            if container in worker.containers:
+            if container in worker.known.by_id:
                 worker.container_gone(container)
 
     # Logs --------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ class NodeAgent:
         if name not in names:
             raise bad_request(f"container {name} is not valid for pod {pod}")
         worker = self._workers.get(uid_of(stored.obj))
-        found = worker.container_id(name, previous=previous) if worker else None
+        found = worker.known.container_id(name, previous=previous) if worker else None
         if worker is None or found is None:
             if previous:
                 raise bad_request(f'previous terminated container "{name}" in pod "{pod}" not found')

@@ -54,7 +54,7 @@ class Ending:
         """Returns in how many seconds the next step is due."""
         worker = self._worker
         engine = worker.engine
-        running = list(worker.running_containers())
+        running = list(worker.known.running())
         if engine is None or not running:
             await self._complete()
             return None
@@ -102,7 +102,7 @@ class Ending:
             if not self.finished:
                 await worker.write_ended_status()
                 return
-            await self._remove(list(worker.containers))
+            await self._remove(list(worker.known.by_id))
         else:
             await self._stopped()
             self.finished = True
@@ -110,8 +110,8 @@ class Ending:
     async def _stopped(self) -> None:
         """Forget what we have ended ourselves: it counts as neither an exit nor a restart."""
         worker = self._worker
-        ended = self._terminated | {state.id for state in worker.containers.values() if state.phase != "exited"}
-        for view in worker.views():
+        ended = self._terminated | {state.id for state in worker.known.by_id.values() if state.phase != "exited"}
+        for view in worker.known.by_name.values():
             if view.current is not None and view.current.id in ended:
                 view.current, view.waiting = None, STOPPED
         await self._remove(sorted(ended))
@@ -120,7 +120,7 @@ class Ending:
     async def _remove(self, containers: list[str]) -> None:
         worker = self._worker
         for container in containers:
-            worker.containers.pop(container, None)
+            worker.known.by_id.pop(container, None)
             if worker.engine is not None:
                 await worker.engine.remove(container)
 

@@ -68,6 +68,9 @@ class EngineLink:
                 self.error = str(error)
             except EngineError as error:
                 self.error = str(error)
+            except Exception as error:
+                log.exception("engine %s", self.engine.name)
+                self.error = f"{type(error).__name__}: {error}"
             self.asked.set()
             await self._clock.sleep(wait)
             wait = min(wait * 2, MAX_RETRY_SECONDS)

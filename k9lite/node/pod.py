@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 
 import orjson
 
@@ -25,6 +24,7 @@ from k9lite.api.objects import Obj, dig, is_deleting, name_of, namespace_of, uid
 from k9lite.engines.base import ContainerState, CreateError, Engine, EngineUnavailable, ImageError
 from k9lite.node import status as pod_status
 from k9lite.node.backoff import as_go
+from k9lite.node.containers import PodContainers
 from k9lite.node.context import Alarm, Context
 from k9lite.node.ending import Ending
 from k9lite.node.podspec import container_spec
@@ -52,11 +52,7 @@ class PodWorker:
         self.alarm = Alarm(context.clock)
         self.stop_asked = False
         self.finished = False
-        self.containers: dict[str, ContainerState] = {}
-        self.address = str(dig(pod, "status", "podIP", default=""))
-        self.host_ports: dict[int, int] = {}
-        self._init, self._main = pod_status.views_of(pod, self.engine_name)
-        self._by_name = {view.name: view for view in (*self._init, *self._main)}
+        self.known = PodContainers(pod, self.engine_name, context.clock)
         self._containers_by_name = {
             item["name"]: item
             for item in (*(dig(pod, "spec", "initContainers", default=[])), *dig(pod, "spec", "containers", default=[]))
@@ -85,78 +81,23 @@ class PodWorker:
         """The engine's list of this pod's containers, as of monotonic time `asked_at`."""
         found = {state.id for state in states}
         for state in states:
-            self._update(state)
-        for container in [key for key in self.containers if key not in found]:
+            self.known.update(state)
+        for container in [key for key in self.known.by_id if key not in found]:
             if self._started_at.get(container, 0.0) < asked_at:
                 self.container_gone(container)
         if not self._seen:
             self._seen = True
-            self._recall()
+            self.known.recall()
         self.wake()
 
     def container_changed(self, state: ContainerState) -> None:
-        self._update(state)
+        self.known.update(state)
         self.wake()
 
     def container_gone(self, container: str) -> None:
         """It was removed, and not by us."""
-        state = self.containers.pop(container, None)
-        view = self._by_name.get(state.name) if state else None
-        if view is not None and view.current is not None and view.current.id == container and not self._ending:
-            exited = view.exited
-            ended = pod_status.terminated(view.current, self.engine_name)
-            view.last = ended if exited else pod_status.lost(self.context.clock.time())
-            if not exited or self._restarts(view):
-                view.attempt = view.current.attempt + 1
-                view.current = None
+        self.known.gone(container, by_us=self._ending is not None)
         self.wake()
-
-    def _update(self, state: ContainerState) -> None:
-        known = self.containers.get(state.id)
-        if known is not None and known.phase == "exited":
-            return
-        self.containers[state.id] = state
-        view = self._by_name.get(state.name)
-        if view is None or state.phase not in ("running", "exited"):
-            return
-        if view.current is None or state.attempt >= view.current.attempt:
-            if view.current is not None and view.current.attempt < state.attempt and view.exited:
-                view.last = pod_status.terminated(view.current, self.engine_name)
-            view.current = state
-            view.attempt = state.attempt
-            if state.phase == "running":
-                self._failed.pop(view.name, None)
-                view.waiting = None
-                self.address = state.address or self.address
-                self.host_ports.update(state.host_ports)
-        elif state.phase == "exited" and state.attempt == view.current.attempt - 1:
-            view.last = pod_status.terminated(state, self.engine_name)
-
-    def _recall(self) -> None:
-        """What the stored status says of containers that the engine does not know."""
-        stored = {
-            item["name"]: item
-            for field in ("initContainerStatuses", "containerStatuses")
-            for item in dig(self.pod, "status", field, default=[])
-        }
-        for view in self._by_name.values():
-            state = dig(stored.get(view.name), "state", default={})
-            if view.current is not None:
-                continue
-            if "running" in state:
-                view.last, view.attempt = pod_status.lost(self.context.clock.time()), view.attempt + 1
-            elif "terminated" in state:
-                self._recall_ended(view, state["terminated"])
-            elif dig(state, "waiting", "reason") == "CrashLoopBackOff":
-                view.attempt += 1
-
-    def _recall_ended(self, view: View, ended: Obj) -> None:
-        view.current = ContainerState(
-            id="", namespace=self.key[0], pod=self.key[1], pod_uid=self.uid, name=view.name, attempt=view.attempt,
-            phase="exited", exit_code=int(ended.get("exitCode") or 0),
-        )  # fmt: skip
-        if self._restarts(view):
-            view.current, view.last, view.attempt = None, ended, view.attempt + 1
 
     # The task ----------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -221,7 +162,7 @@ class PodWorker:
             "or leave runtimeClassName out"
         )
         self._event("Warning", "FailedCreatePodSandBox", message)
-        for view in self._main:
+        for view in self.known.main:
             view.waiting = (pod_status.CREATING, message)
         await self._write_status()
         return None
@@ -230,12 +171,12 @@ class PodWorker:
     def _drive(self) -> float | None:
         """Begin what is to be begun. Returns when to look again."""
         delays: list[float | None] = []
-        for view in self._init:
+        for view in self.known.init:
             if pod_status.init_done(view):
                 continue
             delays.append(self._drive_one(view))
             return min((delay for delay in delays if delay is not None), default=None)
-        delays = [self._drive_one(view) for view in self._main]
+        delays = [self._drive_one(view) for view in self.known.main]
         return min((delay for delay in delays if delay is not None), default=None)
 
     def _drive_one(self, view: View) -> float | None:
@@ -243,7 +184,7 @@ class PodWorker:
             return None
         now = self.context.clock.time()
         if view.exited:
-            return self._restart(view, now) if self._restarts(view) else None
+            return self._restart(view, now) if self.known.restarts(view) else None
         failure = self._failed.get(view.name)
         if failure is not None:
             left = self._wait_after_failure(view, failure, now)
@@ -311,10 +252,13 @@ class PodWorker:
             progress=lambda line: self._progress(view, line),
         )
         self._creating.add(view.name)
-        address = pod_status.HOST_IP if self.engine_name == "process" else self.address
+        address = pod_status.HOST_IP if self.engine_name == "process" else self.known.address
         made = await engine.create(container_spec(self.pod, container, view.attempt, address))
         self._event("Normal", "Created", f"Created container: {view.name}", view)
         self._started_at[made] = self.context.clock.monotonic()
+        self.known.update(
+            ContainerState(made, self.key[0], self.key[1], self.uid, view.name, view.attempt, phase="created")
+        )
         state = await engine.start(made)
         self._event("Normal", "Started", f"Started container {view.name}", view)
         self._started_at[made] = self.context.clock.monotonic()
@@ -323,14 +267,15 @@ class PodWorker:
     def _collect_starts(self) -> None:
         """Take over the results of starts that are done."""
         for name in [name for name, task in self._starts.items() if task.done()]:
-            task, view = self._starts.pop(name), self._by_name[name]
+            task, view = self._starts.pop(name), self.known.by_name[name]
             self._creating.discard(name)
             error = task.exception()
             if error is None:
                 if view.exited:
                     assert view.current is not None
                     view.last = pod_status.terminated(view.current, self.engine_name)
-                self._update(task.result())
+                self.known.update(task.result())
+                self._failed.pop(name, None)
                 view.waiting = None
             elif isinstance(error, ImageError | CreateError):
                 now = self.context.clock.time()
@@ -347,21 +292,13 @@ class PodWorker:
         if not self._starts:
             self._busy_since = 0.0
 
-    def _restarts(self, view: View) -> bool:
-        """Whether the policy wants an ended container again."""
-        assert view.current is not None
-        policy = dig(self.pod, "spec", "restartPolicy", default="Always")
-        if view in self._init:
-            return view.current.exit_code != 0 and policy != "Never"
-        return policy == "Always" or (policy == "OnFailure" and view.current.exit_code != 0)
-
     async def _prune(self) -> None:
         """Keep the present container and the one before it; older ones are of no use to anyone."""
-        for state in list(self.containers.values()):
-            view = self._by_name.get(state.name)
+        for state in list(self.known.by_id.values()):
+            view = self.known.by_name.get(state.name)
             attempt = view.attempt if view else state.attempt + 2
             if state.attempt < attempt - 1 and state.phase == "exited" and self.engine is not None:
-                self.containers.pop(state.id)
+                self.known.by_id.pop(state.id)
                 await self.engine.remove(state.id)
 
     # Ending ------------------------------------------------------------------------------------------
@@ -382,12 +319,9 @@ class PodWorker:
         await asyncio.gather(*self._starts.values(), return_exceptions=True)
         for task in self._starts.values():
             if not task.cancelled() and task.exception() is None:
-                self._update(task.result())
+                self.known.update(task.result())
         self._starts.clear()
         self._creating.clear()
-
-    def running_containers(self) -> Iterator[ContainerState]:
-        return (state for state in list(self.containers.values()) if state.phase in ("running", "unknown"))
 
     async def _remove_containers(self) -> None:
         """Nobody wants this pod any more: end it at once."""
@@ -395,12 +329,12 @@ class PodWorker:
         engine = self.engine
         if engine is None:
             return
-        for state in self.running_containers():
+        for state in self.known.running():
             self._event("Normal", "Killing", f"Stopping container {state.name}")
             await engine.kill(state.id)
-        for container in list(self.containers):
+        for container in list(self.known.by_id):
             await engine.remove(container)
-            self.containers.pop(container, None)
+            self.known.by_id.pop(container, None)
 
     # Telling -----------------------------------------------------------------------------------------
     async def _tell(self, delay: float | None) -> float | None:
@@ -421,7 +355,7 @@ class PodWorker:
                 return
             pod = dict(current.obj)
             pod["status"] = pod_status.pod_status(
-                current.obj, self._init, self._main, self.address, self.context.clock.time()
+                current.obj, self.known.init, self.known.main, self.known.address, self.context.clock.time()
             )
             self._annotate(pod)
             if pod == current.obj:
@@ -441,8 +375,8 @@ class PodWorker:
 
     def _annotate(self, pod: Obj) -> None:
         metadata = pod["metadata"] = dict(pod["metadata"])
-        if self.host_ports:
-            text = orjson.dumps({str(key): value for key, value in sorted(self.host_ports.items())}).decode()
+        if self.known.host_ports:
+            text = orjson.dumps({str(key): value for key, value in sorted(self.known.host_ports.items())}).decode()
             metadata["annotations"] = {**(metadata.get("annotations") or {}), PORTS_ANNOTATION: text}
 
     def _progress(self, view: View, line: str) -> None:
@@ -458,18 +392,3 @@ class PodWorker:
 
     def _backoff_key(self, what: str, view: View) -> str:
         return f"{what}:{self.uid}:{view.name}"
-
-    def views(self) -> Iterator[View]:
-        return iter(self._by_name.values())
-
-    # Logs --------------------------------------------------------------------------------------------
-    def container_id(self, name: str, *, previous: bool) -> str | None:
-        """The container whose logs are asked for."""
-        attempts = sorted(
-            (state for state in self.containers.values() if state.name == name and state.phase != "created"),
-            key=lambda state: state.attempt,
-        )
-        wanted = attempts[:-1] if previous else attempts
-        if previous and not wanted and attempts and self._by_name[name].current is None:
-            wanted = attempts
-        return wanted[-1].id if wanted else None
