@@ -24,17 +24,17 @@ def detail_parts(obj: Obj | None, related: Sequence[Obj], events: Sequence[Obj],
         own = sorted((event for one in related for event in events_about(one, events)), key=event_time)
     if own:
         last = own[-1]
-        style = "$warning" if last.get("type") == "Warning" else "$text-muted"
+        style = "$warning" if last.get("type") == "Warning" else "$role-muted"
         text = " ".join(str(last.get("message", "")).split())
         about = dig(last, "involvedObject", "name", default="")
         who = f"{about}: " if about != name_of(obj) else ""
         parts.append((f"{age(event_time(last), now)} ago {last.get('reason', '')}: {who}{text}", style))
     elif not reasons:
-        parts.append(("no events", "$text-muted"))
+        parts.append(("no events", "$role-muted"))
     return tuple(parts)
 
 
-_STYLES = {"error": "bold $error", "warning": "$warning", "info": "$text-muted"}
+_STYLES = {"error": "bold $error", "warning": "$warning", "info": "$role-muted"}
 
 
 def _reasons(obj: Obj, related: Sequence[Obj]) -> list[tuple[str, str]]:

@@ -171,7 +171,7 @@ class Pane(Container):
         if state == self._titled:
             return
         self._titled = state
-        parts: list[Content | tuple[str, str]] = [
+        parts: list[str | tuple[str, str]] = [
             (f" {self.resource.kind if not self.resource.plural else self.resource.plural.capitalize()} ", "bold"),
             (f"{location.namespace or 'all'} " if self.resource.namespaced else "", "$accent"),
             (f"{shown}" if shown == whole else f"{shown}/{whole}", "bold"),

@@ -94,8 +94,8 @@ class FormDialog(ModalScreen[str | None]):
     FormDialog .-shown { display: block; }
     FormDialog .buttons { height: 1; margin: 1 0 0 0; align-horizontal: right; }
     FormDialog Button { min-width: 12; margin: 0 0 0 2; background: $boost; color: $text-muted; }
-    FormDialog Button:focus { background: $primary; color: $text; text-style: bold; }
-    FormDialog.-destructive Button#submit:focus { background: $error; }
+    FormDialog .buttons Button:focus { background: $primary; color: $text; text-style: bold; }
+    FormDialog.-destructive .buttons Button#submit:focus { background: $error; }
     """
     BINDINGS = [  # noqa: RUF012
         Binding("escape", "cancel", "Cancel", show=False),

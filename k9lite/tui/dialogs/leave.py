@@ -21,7 +21,7 @@ class LeaveDialog(ModalScreen[str | None]):
     LeaveDialog Horizontal { height: auto; }
     LeaveDialog Button { width: 1fr; min-width: 8; margin: 0 1 0 0; background: $boost;
         color: $text-muted; }
-    LeaveDialog Button:focus { background: $primary; color: $text; text-style: bold; }
+    LeaveDialog Horizontal > Button:focus { background: $primary; color: $text; text-style: bold; }
     """
     BINDINGS = [  # noqa: RUF012
         Binding("escape", "dismiss(None)", show=False),

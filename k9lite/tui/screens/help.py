@@ -57,5 +57,5 @@ class HelpScreen(ModalScreen[None]):
         return Content.assemble(
             ("  " + keys.ljust(KEY_CELLS), "bold"),
             action.description.replace("`", "").ljust(TEXT_CELLS),
-            (action.id, "$text-muted"),
+            (action.id, "$role-muted"),
         )

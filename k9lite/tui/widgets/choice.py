@@ -54,7 +54,7 @@ class Choice(Widget, can_focus=True):
 
     def render(self) -> RenderResult:
         parts = [
-            (f"◉ {choice}  ", "bold $accent") if choice == self.value else (f"○ {choice}  ", "$text-muted")
+            (f"◉ {choice}  ", "bold $accent") if choice == self.value else (f"○ {choice}  ", "$role-muted")
             for choice in self._choices
         ]
         return Content.assemble(*parts)

@@ -58,7 +58,7 @@ class FooterBar(Widget):
     def _status_line(self, width: int) -> Content:
         crumbs = Content.assemble(
             *[
-                (f" {crumb} ", "bold $text on $primary" if last else "$text-muted on $surface")
+                (f" {crumb} ", "bold $text on $primary" if last else "$role-muted on $surface")
                 for position, crumb in enumerate(self.crumbs)
                 for last in (position == len(self.crumbs) - 1,)
             ]
@@ -89,5 +89,5 @@ def _keys_line(keys: Sequence[tuple[str, str, str]], width: int) -> Content:
     """As many keys as there is room for, in the order given."""
     parts: list[str | tuple[str, str]] = []
     for (key, label, _), _ in zip(keys, _places(keys, width), strict=False):
-        parts += [" ", (key, "bold $accent"), " ", (label, "$text-muted"), " "]
+        parts += [" ", (key, "bold $accent"), " ", (label, "$role-muted"), " "]
     return Content.assemble(*parts)

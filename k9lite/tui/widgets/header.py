@@ -51,22 +51,22 @@ class HeaderBar(Widget):
         if info.read_only:
             left[0].append((" read-only ", "bold $text on $warning"))
         if not info.context:
-            left.append([(" connecting… ", "$text-muted")])
+            left.append([(" connecting… ", "$role-muted")])
         else:
             mark, style = ("●", "$success") if info.connected else ("○", "$error")
             left.append([(f" {mark} ", style), (info.context, "bold")])
-            left.append([("  ns ", "$text-muted"), (info.namespace or "all", "bold $accent")])
+            left.append([("  ns ", "$role-muted"), (info.namespace or "all", "bold $accent")])
         if info.cluster and info.cluster != info.context:
-            left.append([("  cluster ", "$text-muted"), (info.cluster, "")])
+            left.append([("  cluster ", "$role-muted"), (info.cluster, "")])
         if info.node:
             left.append(
-                [("  node ", "$text-muted"), (info.node, "" if info.node_ready else "bold $error")]
+                [("  node ", "$role-muted"), (info.node, "" if info.node_ready else "bold $error")]
                 + ([] if info.node_ready else [(" NotReady", "bold $error")])
             )
         if info.engine:
-            left.append([("  engine ", "$text-muted"), (info.engine, "")])
+            left.append([("  engine ", "$role-muted"), (info.engine, "")])
         if info.version:
-            left.append([("  ", ""), (info.version, "$text-muted")])
+            left.append([("  ", ""), (info.version, "$role-muted")])
         right = _gauge("cpu", info.cpu) + _gauge("mem", info.memory)
         return _fitted(left, right, width)
 
@@ -79,7 +79,7 @@ def _gauge(name: str, share: float | None) -> list[Part]:
     eighths = round(share * BAR_CELLS * 8)
     full, rest = divmod(eighths, 8)
     bar = ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(BAR_CELLS)
-    return [(f"  {name} ", "$text-muted"), (bar, f"{style} on $surface"), (f" {share:4.0%} ", style)]
+    return [(f"  {name} ", "$role-muted"), (bar, f"{style} on $surface"), (f" {share:4.0%} ", style)]
 
 
 def _width(parts: list[Part]) -> int:
