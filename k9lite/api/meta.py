@@ -192,12 +192,18 @@ def prepare_update(resource: Resource, new: Obj, old: Obj, subresource: str | No
             new.pop("status", None)
     resource.carry_over(new, old)
     resource.default(new)
-    causes = validate_meta(resource, new) + resource.validate(new) + resource.validate_update(new, old)
-    causes += _new_finalizers(metadata, before)
+    causes = validate_meta(resource, new) + _new_finalizers(metadata, before)
+    if _differs_in_content(new, old):
+        causes += resource.validate(new) + resource.validate_update(new, old)
     raise_if(resource, new, causes)
     if _is_new_generation(resource, new, old):
         metadata["generation"] = int(before.get("generation", 0)) + 1
     return _version(wanted)
+
+
+def _differs_in_content(new: Obj, old: Obj) -> bool:
+    """Whether anything but metadata and status differs; what is stored was valid, so only that needs a look."""
+    return any(new.get(key) != old.get(key) for key in new.keys() | old.keys() if key not in ("metadata", "status"))
 
 
 def _is_new_generation(resource: Resource, new: Obj, old: Obj) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from k9lite.api import quantity
@@ -54,6 +55,7 @@ def _default_container(container: Obj) -> None:
             _default_probe(container[probe])
 
 
+@lru_cache(maxsize=1024)
 def _canonical(value: Any) -> Any:
     """A quantity as upstream stores it; what is none stays, for validation to name."""
     try:

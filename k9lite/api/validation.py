@@ -16,6 +16,7 @@ _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _QUALIFIED_FORM = re.compile(_QUALIFIED)
+_PORT_NAME, _LETTER = re.compile("[-a-z0-9]+"), re.compile("[a-z]")
 _MAY = "must start and end with an alphanumeric character"
 
 NAME_RULES: dict[str, tuple[re.Pattern[str], int, str]] = {
@@ -102,7 +103,7 @@ def check_labels(field: str, labels: Any) -> list[Cause]:
 def check_key(field: str, key: str) -> list[Cause]:
     """A label or annotation key: `[prefix/]name`."""
     prefix, slash, name = key.rpartition("/")
-    if slash and (len(prefix) > 253 or not re.fullmatch(_SUBDOMAIN, prefix)):
+    if slash and (len(prefix) > 253 or not NAME_RULES["subdomain"][0].fullmatch(prefix)):
         return [wrong(field, key, "prefix part " + NAME_RULES["subdomain"][2])]
     if not name or len(name) > 63 or not _QUALIFIED_FORM.fullmatch(name):
         return [
@@ -187,9 +188,9 @@ def check_port_name(field: str, name: str) -> list[Cause]:
     causes = []
     if len(name) > 15:
         causes.append(wrong(field, name, "must be no more than 15 characters"))
-    if not re.fullmatch("[-a-z0-9]+", name):
+    if not _PORT_NAME.fullmatch(name):
         causes.append(wrong(field, name, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"))
-    elif not re.search("[a-z]", name):
+    elif not _LETTER.search(name):
         causes.append(wrong(field, name, "must contain at least one letter (a-z)"))
     return causes
 

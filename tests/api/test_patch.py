@@ -29,6 +29,37 @@ def test_the_difference_leads_from_one_to_the_other(old: Any, new: Any) -> None:
     assert merge(old, merge_patch_between(old, new)) == new
 
 
+@given(objects, objects)
+def test_a_merge_patch_applied_twice_does_no_more(old: Any, patch: Any) -> None:
+    once = merge(old, patch)
+    assert merge(once, patch) == once
+
+
+pointers = st.sampled_from(["", "/", "/a", "/b/c", "/a/0", "/a/-", "/a/b/c", "a", "/~", "/metadata", 5, None])
+steps = st.fixed_dictionaries(
+    {"op": st.sampled_from(["add", "remove", "replace", "move", "copy", "test", "nonsense", 7])},
+    optional={"path": pointers, "from": pointers, "value": leaves | objects},
+)
+
+
+@given(st.lists(steps, max_size=4), objects)
+def test_no_json_patch_breaks_anything(patch: Any, obj: Any) -> None:
+    try:
+        patched = apply_patch(JSON, patch, obj)
+    except ApiError as error:
+        code = error.code
+    else:
+        assert isinstance(patched, dict)
+        code = 200
+    assert code in (200, 400, 422)
+
+
+def test_a_json_patch_is_bounded() -> None:
+    with pytest.raises(ApiError, match="maximum operations in a JSON patch is 10000, got 10001") as caught:
+        apply_patch(JSON, [{"op": "test", "path": "/a", "value": 1}] * 10_001, {"a": 1})
+    assert caught.value.code == 413
+
+
 def test_json_patch_and_its_errors() -> None:
     assert apply_patch(JSON, [{"op": "replace", "path": "/a", "value": 2}], {"a": 1}) == {"a": 2}
     for patch, code in (({"op": "x"}, 400), ([{"op": "replace", "path": "/b", "value": 1}], 422),
