@@ -20,8 +20,8 @@ from k9lite.clock import SystemClock
 from k9lite.proxy.link import ProxyLink
 from k9lite.settings import Settings
 
-SECONDS = 3
-ROUNDS = 3
+SECONDS = 2
+ROUNDS = 5
 CONNECTIONS = 32
 TARGET = 1.25
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -150,7 +150,7 @@ async def compare(directory: Path, backend: int, haproxy: int, haproxy_pid: int)
             ours.append(await asyncio.to_thread(measure, link.pid, port))
     finally:
         await link.stop(kill=True)
-    mine, peer = sorted(ours)[ROUNDS // 2], sorted(theirs)[ROUNDS // 2]
+    mine, peer = min(ours), min(theirs)  # what else the machine does only ever adds
     note = f"{mine[0]:.1f} and {peer[0]:.1f} µs a request, {mine[1]:,.0f} and {peer[1]:,.0f} requests/s"
     return [Figure("L4 proxy, CPU per request against HAProxy", mine[0] / peer[0], "x", TARGET, note=note)]
 

@@ -186,8 +186,12 @@ class Parent:
         return {"op": "table", "version": self._sequence, "listeners": self._claimed(list(self._listeners))}
 
     async def _keep_claiming(self) -> None:
+        """Try again to get what could not be had, and end with the cluster's directory."""
         while True:
             await asyncio.sleep(RETRY_SECONDS)
+            if not (self._run / LOCK_FILE).exists():
+                log.warning("%s was removed; ending", self._run)
+                self.stopping.set()
             broken = [worker for worker in self._workers.values() if worker.errors]
             if not self._claims.failed and not broken:
                 continue

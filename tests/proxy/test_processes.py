@@ -224,6 +224,16 @@ async def test_stopping_for_good_leaves_no_process() -> None:
         assert running_pid(link._settings.run) is None
 
 
+async def test_a_proxy_whose_directory_was_removed_ends() -> None:
+    with tempfile.TemporaryDirectory(prefix="k9lite-proxy-") as name:
+        settings = settings_in(Path(name), workers=1)
+        async with linked(settings) as link:
+            pid = link.pid
+            await link.stop()
+            (settings.run / "proxy.lock").unlink()
+            await eventually(lambda: not is_alive(pid))
+
+
 async def test_a_link_that_spawns_nothing_still_ends_what_runs() -> None:
     async with proxy(workers=1) as link:
         await link.stop()
