@@ -43,13 +43,17 @@ def _loader() -> type[Any]:
         pass
 
     def mapping(loader: Any, node: Any) -> dict[str, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:  # before `<<` adds keys that may be overridden
+            if isinstance(key_node, yaml.ScalarNode) and key_node.value in seen:
+                problem = f'key "{key_node.value}" is given twice'
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(str(key_node.value))
         loader.flatten_mapping(node)
         made: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
             text = str(key).lower() if isinstance(key, bool) else str(key)
-            if text in made and not _is_merged(node, key_node):
-                raise yaml.constructor.ConstructorError(None, None, f'key "{text}" is given twice', key_node.start_mark)
             made[text] = loader.construct_object(value_node, deep=True)
         return made
 
@@ -57,14 +61,6 @@ def _loader() -> type[Any]:
     ManifestLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
     ManifestLoader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
     return ManifestLoader
-
-
-def _is_merged(node: Any, key_node: Any) -> bool:
-    """Whether the key came in through `<<` (it starts outside the mapping that holds it)."""
-    return bool(
-        key_node.start_mark.index < node.start_mark.index
-        or (node.end_mark is not None and key_node.start_mark.index > node.end_mark.index)
-    )
 
 
 def _nodes(text: str, source: str) -> Iterator[tuple[Any, int]]:
@@ -81,7 +77,8 @@ def _nodes(text: str, source: str) -> Iterator[tuple[Any, int]]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        at = f"{source}:{mark.line + 1}" if mark else source
+        last = text.count("\n") + (not text.endswith("\n"))
+        at = f"{source}:{min(mark.line + 1, last)}" if mark else source
         raise ManifestError(f"{at}: invalid YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise ManifestError(f"{source}: invalid YAML: {error}") from error
