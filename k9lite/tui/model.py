@@ -78,7 +78,7 @@ class RowModel:
         self.faults_only = False
         self.wide = False
         self.show_namespace = True
-        self._clock = clock
+        self.clock = clock
         self._versions = itertools.count(1)
         self._by_uid: dict[str, Row] = {}
         self._base: list[Row] = []
@@ -146,7 +146,7 @@ class RowModel:
         else:
             self._base.append(row)
         row.shown = self._is_shown(row)
-        now = self._clock()
+        now = self.clock()
         row.added = _is_fresh(obj, now)
         if row.added:
             self._flashes[uid] = now + FLASH_SECONDS
@@ -185,7 +185,7 @@ class RowModel:
     def _recompute(self, row: Row) -> None:
         """The cells of a changed object, with the changed ones highlighted."""
         before, role = row.cells, row.role
-        now = self._clock()
+        now = self.clock()
         row.cells = self._cells(row.obj, now)
         row.role = self.view.role(row.obj, now) if role and row.shown else ""
         changed = frozenset(
@@ -195,7 +195,7 @@ class RowModel:
         )
         if changed:
             row.changed |= changed
-            self._flashes[row.uid] = self._clock() + FLASH_SECONDS
+            self._flashes[row.uid] = self.clock() + FLASH_SECONDS
         if row.cells != before or row.role != role:
             self._touch(row)
 
@@ -210,14 +210,14 @@ class RowModel:
     def look_at(self, row: Row) -> Row:
         """The row with its cells and role filled in."""
         if not row.cells:
-            row.cells = self._cells(row.obj, self._clock())
+            row.cells = self._cells(row.obj, self.clock())
         if not row.role:
-            row.role = self.view.role(row.obj, self._clock())
+            row.role = self.view.role(row.obj, self.clock())
         return row
 
     def tick(self, rows: Iterable[Row]) -> None:
         """Bring what depends on time up to date in these rows."""
-        now = self._clock()
+        now = self.clock()
         clocked = [(index, column) for index, column in enumerate(self.columns) if column.clock]
         for row in rows:
             if not row.cells or not row.role:
@@ -232,7 +232,7 @@ class RowModel:
 
     def take_dirty(self) -> set[str]:
         """uids of rows that look different since the last call; ends highlights that are over."""
-        now = self._clock()
+        now = self.clock()
         for uid in [uid for uid, until in self._flashes.items() if until <= now]:
             del self._flashes[uid]
             row = self._by_uid[uid]
@@ -301,14 +301,14 @@ class RowModel:
     def _is_shown(self, row: Row) -> bool:
         if self._scope and not self._scope(row.obj):
             return False
-        if self.faults_only and not self.view.is_fault(row.obj, self._clock()):
+        if self.faults_only and not self.view.is_fault(row.obj, self.clock()):
             return False
         return self._matcher is None or self._matcher(row.obj, self._filtered_cells(row))
 
     def _filtered_cells(self, row: Row) -> list[str]:
         """Ages are left out: rows would come and go with the time."""
         if not row.cells:
-            row.cells = self._cells(row.obj, self._clock())
+            row.cells = self._cells(row.obj, self.clock())
         return [cell for cell, column in zip(row.cells, self.columns, strict=True) if not column.clock]
 
     def _select_again(self) -> None:

@@ -66,6 +66,37 @@ async def test_a_deleted_object_gives_the_cursor_to_its_neighbour_when_it_is_pai
         assert app.table.targets() == []
 
 
+async def test_what_is_painted_between_flushes_is_what_was_flushed() -> None:
+    model = many(4)
+    app = TableApp(model)
+    async with app.run_test(size=(60, 12)) as pilot:
+        await pilot.press("j")
+        for number in range(100, 103):
+            model.apply("ADDED", pod(number, name=f"a-{number}"))
+        await pilot.press("j")
+        assert app.line(3).split()[1] == "pod-002"
+        assert app.highlighted[-1] == "pod-002"
+        app.table.flush()
+        assert app.line(6).split()[1] == "pod-002"
+        assert app.table.selected == model.get("uid-2")
+
+
+async def test_rows_that_go_away_leave_no_trace() -> None:
+    model = many(30)
+    app = TableApp(model)
+    async with app.run_test(size=(60, 12)) as pilot:
+        await pilot.press("G")
+        model.replace([pod(number, name=f"pod-{number:03d}") for number in range(3)])
+        app.table.flush()
+        await pilot.pause()
+        assert app.table.scroll_offset.y == 0
+        assert [app.line(y).split()[1] for y in (1, 2, 3)] == ["pod-000", "pod-001", "pod-002"]
+        assert app.line(4) == ""
+        screen = app.export_screenshot()
+        assert "pod-029" not in screen
+        assert "pod-002" in screen
+
+
 async def test_marks_are_shown_and_targets_hold_hidden_ones() -> None:
     model = many(6)
     app = TableApp(model)

@@ -1,12 +1,14 @@
 """A table of objects, drawn line by line.
 
 Lines are `Strip`s kept per row until the row's version, the columns or the theme change, so that a flush
-paints only what looks different. The cursor and the marks belong to objects (uid), not to positions.
+paints only what looks different. Between flushes the table holds on to the rows it painted, so that a key
+acts on what was seen when it was pressed. The cursor and the marks belong to objects (uid), not to positions.
 Line 0 is the header and stays; row n is line n + 1 of the virtual size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
@@ -68,12 +70,7 @@ class ResourceTable(ScrollView, can_focus=True):
         """Enter, or a double click."""
 
     def __init__(
-        self,
-        model: RowModel,
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
+        self, model: RowModel, *, name: str | None = None, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self.model = model
@@ -87,6 +84,7 @@ class ResourceTable(ScrollView, can_focus=True):
         self._loading = True
         self._message = ""
         self._widths = Widths(model.columns, model.sort[0])
+        self._rows: Sequence[Row] = ()
         self._painted: list[str] = []
         self._width_for: tuple[Size, bool] | None = None
         self._width = 0
@@ -116,8 +114,7 @@ class ResourceTable(ScrollView, can_focus=True):
         self.flush()
 
     def set_state(self, *, loading: bool = False, stale: bool = False, message: str = "") -> None:
-        """loading: rows are on their way; stale: the connection is lost, rows are greyed; message: instead of
-        the usual text where there are no rows."""
+        """loading: rows are on their way; stale: connection lost, rows greyed; message: what an empty table says."""
         if (loading, stale, message) == (self._loading, self._painter.stale, self._message):
             return
         self._loading, self._painter.stale, self._message = loading, stale, message
@@ -134,11 +131,11 @@ class ResourceTable(ScrollView, can_focus=True):
     def flush(self) -> None:
         """Paint what changed since the last call: at most the visible rows, nothing if none of them did."""
         model = self.model
-        now = model._clock()
+        now = model.clock()
         if not 0 <= now - self._ticked < _TICK_SECONDS:
             self._ticked = now
             model.tick(self._window())
-        rows = model.rows
+        self._rows = model.rows
         dirty = model.take_dirty()
         if model.layout != self._layout:
             self._layout = model.layout
@@ -147,7 +144,7 @@ class ResourceTable(ScrollView, can_focus=True):
             self.refresh()
         if model.order != self._order:
             self._follow_order(dirty)
-        elif dirty and rows:
+        elif dirty and self._rows:
             self._refresh_rows(dirty)
 
     # Geometry ------------------------------------------------------------------------------------
@@ -167,7 +164,7 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _window(self) -> list[Row]:
         first = self.scroll_offset.y
-        return list(self.model.rows[first : first + self.page])
+        return list(self._rows[first : first + self.page])
 
     def _refresh_rows(self, dirty: set[str]) -> None:
         first = self.scroll_offset.y
@@ -180,7 +177,7 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _follow_order(self, dirty: set[str]) -> None:
         """Rows came, went or moved: the cursor stays on its object, and the object on its line."""
-        rows = self.model.rows
+        rows = self._rows
         self._order = self.model.order
         before = self._index
         index = self._index_of(self._selected_uid)
@@ -219,13 +216,13 @@ class ResourceTable(ScrollView, can_focus=True):
                 self.refresh_line(top + line + 1)
 
     def _index_of(self, uid: str) -> int | None:
-        rows = self.model.rows
+        rows = self._rows
         if self._index < len(rows) and rows[self._index].uid == uid:
             return self._index
         return next((index for index, row in enumerate(rows) if row.uid == uid), None)
 
     def _put_cursor(self, index: int) -> None:
-        rows = self.model.rows
+        rows = self._rows
         if index != self._index:
             self.refresh_line(self._index + 1)
             self.refresh_line(index + 1)
@@ -238,10 +235,9 @@ class ResourceTable(ScrollView, can_focus=True):
             self.post_message(self.Highlighted(self, self._selected))
 
     def _move_to(self, index: int) -> None:
-        rows = self.model.rows
-        if not rows:
+        if not self._rows:
             return
-        index = max(0, min(index, len(rows) - 1))
+        index = max(0, min(index, len(self._rows) - 1))
         self._put_cursor(index)
         top = self.scroll_offset.y
         if index < top:
@@ -263,7 +259,7 @@ class ResourceTable(ScrollView, can_focus=True):
             self._prepare()
         if y == 0:
             return self._painter.header(self.model, self._column_cursor)
-        rows = self.model.rows
+        rows = self._rows
         index = self.scroll_offset.y + y - 1
         if index < len(rows):
             cursor = "" if index != self._index else "cursor" if self.has_focus else "cursor-blurred"
@@ -316,7 +312,7 @@ class ResourceTable(ScrollView, can_focus=True):
         self._move_to(0)
 
     def action_last(self) -> None:
-        self._move_to(len(self.model.rows) - 1)
+        self._move_to(len(self._rows) - 1)
 
     def action_activate(self) -> None:
         if self.selected:
@@ -332,7 +328,7 @@ class ResourceTable(ScrollView, can_focus=True):
         """Mark all from the last marked row to the cursor."""
         anchor = self._index_of(self._anchor_uid)
         first, last = sorted((self._index if anchor is None else anchor, self._index))
-        for row in self.model.rows[first : last + 1]:
+        for row in self._rows[first : last + 1]:
             self.model.set_mark(row.uid, True)
         self._anchor_uid = self._selected_uid
         self.flush()
@@ -386,7 +382,7 @@ class ResourceTable(ScrollView, can_focus=True):
             self._click_header(at.x)
             return
         index = self.scroll_offset.y + at.y - 1
-        if index >= len(self.model.rows):
+        if index >= len(self._rows):
             return
         self._move_to(index)
         if event.ctrl:
