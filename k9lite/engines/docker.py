@@ -31,6 +31,7 @@ from k9lite.engines.base import (
     Progress,
 )
 from k9lite.engines.detect import candidates, docker_socket
+from k9lite.engines.expansion import expand_all, expand_env
 from k9lite.settings import Settings
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class DockerEngine:
                 published[key] = port.host_port
             elif not self._routable:
                 published[key] = ("127.0.0.1", None)
+        env = expand_env(spec.env, {})
         limits: dict[str, Any] = {}
         if spec.memory_bytes:
             limits |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
@@ -161,9 +163,9 @@ class DockerEngine:
         )
         made: dict[str, Any] = client.create_container(
             spec.image,
-            command=list(spec.args) or None,
-            entrypoint=list(spec.command) or None,
-            environment=dict(spec.env),
+            command=expand_all(spec.args, env) or None,
+            entrypoint=expand_all(spec.command, env) or None,
+            environment=env,
             working_dir=spec.working_dir or None,
             hostname=spec.pod[:63].rstrip("-."),
             ports=exposed or None,
