@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from k9lite.api.podspec import split_image
 from k9lite.engines import process_logs, process_records, process_shim
 from k9lite.engines.base import (
     BUILT_IN,
@@ -37,14 +34,13 @@ from k9lite.engines.base import (
     Progress,
 )
 from k9lite.engines.expansion import expand_all, expand_env
+from k9lite.engines.process_container import HOST, WHOAMI, Container, image_id
 from k9lite.engines.process_environment import base_environment, end_strays
 from k9lite.engines.process_nursery import Nursery, command
-from k9lite.engines.process_ports import HostPorts
+from k9lite.engines.process_ports import HostPorts, listen
 from k9lite.engines.process_shim import Leader
 from k9lite.settings import Settings
 
-ADDRESS = "127.0.0.1"
-WHOAMI, HOST = "k9lite/whoami", "host"
 WHOAMI_PORT = 80
 """Where `k9lite/whoami` is reached if the pod declares no port, as an image's EXPOSE."""
 TRIM_SECONDS = 2.0
@@ -52,45 +48,6 @@ POLL_SECONDS = 0.1
 """How soon an exit is seen where there are no pidfds."""
 YOUNG_SECONDS = 2.0
 """A shell that has not started its command by then is stuck, and may be ended itself."""
-
-
-class _Container:
-    """One container as this process knows it."""
-
-    __slots__ = (
-        "directory", "ended", "error", "exit_code", "finished_at", "host_ports", "id", "leader", "ours", "phase",
-        "pidfd", "spec", "started_at", "starting",
-    )  # fmt: skip
-
-    def __init__(self, directory: Path, spec: ContainerSpec, host_ports: dict[int, int]) -> None:
-        self.id = directory.name
-        self.directory = directory
-        self.spec = spec
-        self.host_ports = host_ports
-        self.phase = "created"
-        self.leader: Leader | None = None
-        self.ours = False
-        self.pidfd = -1
-        self.exit_code = 0
-        self.error = ""
-        self.started_at = self.finished_at = 0.0
-        self.ended = asyncio.Event()
-        self.starting: asyncio.Task[None] | None = None
-
-    def state(self) -> ContainerState:
-        spec = self.spec
-        return ContainerState(
-            id=self.id, namespace=spec.namespace, pod=spec.pod, pod_uid=spec.pod_uid, name=spec.name,
-            attempt=spec.attempt, phase=self.phase, image=spec.image, image_id=image_id(spec.image) or "",
-            exit_code=self.exit_code, error=self.error, started_at=self.started_at, finished_at=self.finished_at,
-            address=ADDRESS, host_ports=self.host_ports,
-        )  # fmt: skip
-
-
-def image_id(image: str) -> str | None:
-    """The id of an image that the process engine has built in."""
-    repository, _ = split_image(image)
-    return f"{BUILT_IN}{repository}" if repository in (HOST, WHOAMI) else None
 
 
 class ProcessEngine:
@@ -102,7 +59,7 @@ class ProcessEngine:
         self._settings = settings
         self._cluster_id = cluster_id
         self._root = settings.data / "pods"
-        self._containers: dict[str, _Container] = {}
+        self._containers: dict[str, Container] = {}
         self._ports = HostPorts(range(settings.node_port_min, settings.node_port_max + 1))
         self._pod_ports: dict[tuple[str, int], int] = {}
         self._exits: asyncio.Queue[str] = asyncio.Queue()
@@ -154,7 +111,7 @@ class ProcessEngine:
         except OSError as error:
             self._release(spec.pod_uid)
             raise CreateError(f"{directory} cannot be written: {error.strerror}", "CreateContainerError") from error
-        self._containers[directory.name] = _Container(directory, spec, host_ports)
+        self._containers[directory.name] = Container(directory, spec, host_ports)
         return directory.name
 
     async def start(self, container: str) -> ContainerState:
@@ -169,7 +126,7 @@ class ProcessEngine:
                     item.starting = None
         return item.state()
 
-    async def _start(self, item: _Container) -> None:
+    async def _start(self, item: Container) -> None:
         spec = item.spec
         env = self._environment(item)
         working_dir = spec.working_dir or str(item.directory)
@@ -178,11 +135,11 @@ class ProcessEngine:
         listeners: list[int] = []
         try:
             if image_id(spec.image) == BUILT_IN + WHOAMI and not spec.command:
-                listeners += [_listen(port) for port in dict.fromkeys(item.host_ports.values())]
+                listeners += [listen(port) for port in dict.fromkeys(item.host_ports.values())]
                 pid = await self._start_whoami(item, env, working_dir, listeners)
             else:
                 words = expand_all([*spec.command, *spec.args], env)
-                argv = [_program(words[0], working_dir, env.get("PATH", "")), *words[1:]]
+                argv = [process_shim.program(words[0], working_dir, env.get("PATH", "")), *words[1:]]
                 pid = process_shim.spawn(item.directory, argv, env, working_dir, [])
                 item.ours = True
         except OSError as error:
@@ -198,7 +155,7 @@ class ProcessEngine:
         self._keep_trimming()
 
     async def _start_whoami(
-        self, item: _Container, env: dict[str, str], working_dir: str, listeners: Sequence[int]
+        self, item: Container, env: dict[str, str], working_dir: str, listeners: Sequence[int]
     ) -> int:
         who = (item.spec.pod, item.spec.namespace, item.spec.image)
         try:
@@ -292,7 +249,7 @@ class ProcessEngine:
         if leader is None and (record is None or process_records.discard_unstarted(directory)):
             shutil.rmtree(directory, ignore_errors=True)
             return
-        leader = leader or await _leader_soon(directory)
+        leader = leader or await process_shim.leader_soon(directory)
         if leader is None:
             shutil.rmtree(directory, ignore_errors=True)
             return
@@ -301,7 +258,7 @@ class ProcessEngine:
                 process_shim.signal_group(leader, signal.SIGKILL)
             shutil.rmtree(directory, ignore_errors=True)
             return
-        item = _Container(directory, *record)
+        item = Container(directory, *record)
         item.leader = leader
         item.started_at = process_records.changed_at(directory / "run")
         self._containers[item.id] = item
@@ -312,7 +269,7 @@ class ProcessEngine:
         self._watch(item)
 
     # The end of a process ----------------------------------------------------------------------------
-    def _watch(self, item: _Container) -> None:
+    def _watch(self, item: Container) -> None:
         """Call `_ended` when the leader is gone, at once if it is already."""
         assert item.leader is not None
         loop = asyncio.get_running_loop()
@@ -329,7 +286,7 @@ class ProcessEngine:
             return
         loop.add_reader(item.pidfd, self._ended, item)
 
-    async def _poll(self, item: _Container) -> None:
+    async def _poll(self, item: Container) -> None:
         while item.phase == "running":
             assert item.leader is not None
             if item.ours:
@@ -342,7 +299,7 @@ class ProcessEngine:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    def _ended(self, item: _Container, status: int | None = None) -> None:
+    def _ended(self, item: Container, status: int | None = None) -> None:
         self._unwatch(item)
         leader = item.leader
         assert leader is not None
@@ -365,7 +322,7 @@ class ProcessEngine:
         item.ended.set()
         self._exits.put_nowait(item.id)
 
-    def _unwatch(self, item: _Container) -> None:
+    def _unwatch(self, item: Container) -> None:
         if item.pidfd >= 0:
             asyncio.get_running_loop().remove_reader(item.pidfd)
             os.close(item.pidfd)
@@ -377,13 +334,13 @@ class ProcessEngine:
             process_shim.signal_group(item.leader, number)
 
     # Parts -------------------------------------------------------------------------------------------
-    def _item(self, container: str) -> _Container:
+    def _item(self, container: str) -> Container:
         try:
             return self._containers[container]
         except KeyError:
             raise NoSuchContainer(f"no process container {container}") from None
 
-    def _forget(self, item: _Container) -> None:
+    def _forget(self, item: Container) -> None:
         self._containers.pop(item.id, None)
         if not any(other.spec.pod_uid == item.spec.pod_uid for other in self._containers.values()):
             self._release(item.spec.pod_uid)
@@ -417,7 +374,7 @@ class ProcessEngine:
             self._pod_ports[key] = host_port or self._ports.take()
         return {container_port: self._pod_ports[spec.pod_uid, container_port] for container_port in wanted}
 
-    def _environment(self, item: _Container) -> dict[str, str]:
+    def _environment(self, item: Container) -> dict[str, str]:
         known = base_environment(self._cluster_id, item.id, item.spec.pod)
         for index, (container_port, port) in enumerate(item.host_ports.items()):
             if index == 0:
@@ -444,43 +401,3 @@ class ProcessEngine:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # told to whoever started it, if they still wait
-
-
-async def _leader_soon(directory: Path) -> Leader | None:
-    """The record of a leader that is just writing it; None if it was ended before it could."""
-    for _ in range(200):
-        leader = process_shim.leader_of(directory)
-        if leader is not None:
-            return leader
-        await asyncio.sleep(0.005)
-    return None
-
-
-def _listen(port: int) -> int:
-    """A listening socket's descriptor, from 10 upwards. Raises CreateError."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((ADDRESS, port))
-            listener.listen(1024)
-        except OSError as error:
-            raise CreateError(
-                f"port {port} of {ADDRESS} cannot be used: {error.strerror}; delete the pod to get another",
-                "RunContainerError",
-            ) from error
-        return fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
-
-
-def _program(word: str, working_dir: str, path: str) -> str:
-    """Where the command is. Raises CreateError in the words of runc."""
-    if "/" in word:
-        place = os.path.join(working_dir, word)
-        found = place if os.path.isfile(place) and os.access(place, os.X_OK) else None
-    else:
-        found = shutil.which(word, path=path)
-    if found is None:
-        raise CreateError(
-            f'exec: "{word}": executable file not found in $PATH of this machine; install it, or give its full path',
-            "RunContainerError",
-        )
-    return found

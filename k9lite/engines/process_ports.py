@@ -7,11 +7,13 @@ lets go of when its owner ends, however it ends. What runs on from an earlier ow
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import sys
 
 from k9lite.engines.base import CreateError
 
+LOOPBACK = "127.0.0.1"
 FIRST, LAST = 20000, 29999
 BLOCK = 100
 
@@ -95,3 +97,18 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def listen(port: int) -> int:
+    """A listening socket's descriptor, from 10 upwards. Raises CreateError."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, port))
+            listener.listen(1024)
+        except OSError as error:
+            raise CreateError(
+                f"port {port} of {LOOPBACK} cannot be used: {error.strerror}; delete the pod to get another",
+                "RunContainerError",
+            ) from error
+        return fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)

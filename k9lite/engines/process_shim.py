@@ -12,13 +12,17 @@ No `exit` and no living leader means that the whole group was killed: 137.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from k9lite.engines.base import CreateError
 
 SHELL = "/bin/sh"
 KILLED = 128 + signal.SIGKILL
@@ -122,6 +126,16 @@ def leader_of(directory: Path) -> Leader | None:
     return Leader(pid, start, boot.strip())
 
 
+async def leader_soon(directory: Path) -> Leader | None:
+    """The record of a leader that is just writing it; None if it was ended before it could."""
+    for _ in range(200):
+        leader = leader_of(directory)
+        if leader is not None:
+            return leader
+        await asyncio.sleep(0.005)
+    return None
+
+
 def exit_code_of(directory: Path) -> int | None:
     """The status that the shim has written; None if it did not."""
     try:
@@ -129,6 +143,21 @@ def exit_code_of(directory: Path) -> int | None:
     except OSError:
         return None
     return int(text) if text.endswith("\n") and text.strip().isdigit() else None
+
+
+def program(word: str, working_dir: str, path: str) -> str:
+    """Where the command is. Raises CreateError in the words of runc."""
+    if "/" in word:
+        place = os.path.join(working_dir, word)
+        found = place if os.path.isfile(place) and os.access(place, os.X_OK) else None
+    else:
+        found = shutil.which(word, path=path)
+    if found is None:
+        raise CreateError(
+            f'exec: "{word}": executable file not found in $PATH of this machine; install it, or give its full path',
+            "RunContainerError",
+        )
+    return found
 
 
 def spawn(

@@ -238,6 +238,29 @@ async def test_running_processes_are_adopted_with_their_exit_codes(engine: Proce
         await second.close()
 
 
+async def test_a_forked_whoami_is_adopted_and_answers_on(engine: ProcessEngine, settings: Settings) -> None:
+    state = await engine.start(await engine.create(spec(image="k9lite/whoami")))
+    await engine.close()
+    second = ProcessEngine(settings, CLUSTER)
+    try:
+        (found,) = await second.list()
+        assert (found.phase, found.host_ports) == ("running", state.host_ports)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{state.host_ports[80]}/") as response,
+        ):
+            assert response.status == 200
+        await second.terminate(found.id)
+        assert (await ended(second, found.id)).exit_code == 0
+        again = await second.start(await second.create(spec(image="k9lite/whoami", attempt=1)))
+        assert again.host_ports == state.host_ports
+        await second.kill(again.id)
+        assert (await ended(second, again.id)).exit_code == 137
+    finally:
+        await second.remove_all()
+        await second.close()
+
+
 async def test_a_reused_pid_is_not_taken_for_the_process(engine: ProcessEngine, settings: Settings) -> None:
     container = await run(engine, spec("sleep", "1000"))
     record = settings.data / "pods" / container / "run"
