@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from k9lite.api.catalog import NAMESPACES, PODS, SERVICES
+from k9lite.api.catalog import NAMESPACES, PODS, RESOURCES, SERVICES
 from k9lite.api.errors import ApiError, Cause, already_exists, conflict, forbidden, not_found
 from k9lite.api.meta import (
     DeleteOptions,
@@ -291,13 +291,28 @@ class Registry:
         return removed
 
     async def finalize_namespace(self, name: str, finalizers: list[str]) -> Stored:
-        """The `finalize` subresource: sets spec.finalizers; the namespace goes with the last of them."""
+        """The `finalize` subresource: sets spec.finalizers; the namespace goes with the last of them.
+
+        A create that was let in just before the namespace began to end may have been written after its content was
+        removed. Such a write is in the log before the namespace's removal, so what is left after that is swept away.
+        """
         current = self.get(NAMESPACES, "", name)
         obj = current.copy()
         obj.setdefault("spec", {})["finalizers"] = finalizers
         if not finalizers and is_deleting(obj):
-            return await self._remove(NAMESPACES, current, current.rv)
+            removed = await self._remove(NAMESPACES, current, current.rv)
+            await self._sweep(name)
+            return removed
         return await self.store.update(NAMESPACES.key, "", name, obj, rv=current.rv)
+
+    async def _sweep(self, namespace: str) -> None:
+        for resource in RESOURCES:
+            for stored in self.store.list(resource.key, namespace) if resource.namespaced else ():
+                try:
+                    await self._remove(resource, stored, stored.rv)
+                except ApiError as error:
+                    if error.reason not in ("NotFound", "Conflict"):
+                        raise
 
     async def delete_collection(
         self, resource: Resource, namespace: str | None, wanted: Callable[[Obj], bool], options: DeleteOptions

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from k9lite.api.errors import invalid
+from k9lite.api.errors import bad_request, invalid
 from k9lite.api.kinds.apps import selector_text
 from k9lite.api.objects import Obj, dig
 from k9lite.api.patch import apply_patch
 from k9lite.api.resources import Resource
+from k9lite.api.schema import check_types
 from k9lite.api.validation import check_non_negative
 from k9lite.registry.registry import Registry
 
@@ -26,10 +27,26 @@ def scale_of(obj: Obj) -> Obj:
     }
 
 
+def _check_scale(scale: Any, name: str) -> None:
+    """Refuse what is no Scale of that name: absent replicas mean 0, so anything else would stop the workload."""
+    if not isinstance(scale, dict) or not isinstance(scale.get("spec"), dict):
+        raise bad_request("the object provided is unrecognized (must be of type Scale): it has no spec")
+    if scale.get("kind") not in (None, "Scale") or scale.get("apiVersion") not in (None, "autoscaling/v1"):
+        raise bad_request(
+            "the object provided is unrecognized (must be of type Scale): "
+            f'it is {scale.get("kind")} of "{scale.get("apiVersion")}"'
+        )
+    check_types("autoscaling/v1", "Scale", scale)
+    given = dig(scale, "metadata", "name")
+    if given not in (None, "", name):
+        raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
+
+
 async def put_scale(
     registry: Registry, resource: Resource, namespace: str, name: str, scale: Obj, *, dry_run: bool = False
 ) -> Obj:
-    """Set the replicas. Raises ApiError Conflict, Invalid or NotFound."""
+    """Set the replicas. Raises ApiError BadRequest, Conflict, Invalid or NotFound."""
+    _check_scale(scale, name)
     replicas = dig(scale, "spec", "replicas", default=0)
     causes = check_non_negative("spec.replicas", replicas)
     if causes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from k9lite.api.catalog import DEPLOYMENTS, NAMESPACES, PODS
@@ -62,6 +64,15 @@ async def test_a_plain_update_does_not_free_a_namespace(registry: Registry) -> N
     changed = await registry.update(NAMESPACES, "", "team", {"metadata": {"name": "team"}, "spec": {"finalizers": []}})
     assert changed.obj["spec"]["finalizers"] == ["kubernetes"]
     assert registry.store.get(NAMESPACES.key, "", "team") is not None
+
+
+async def test_nothing_is_left_in_a_namespace_that_is_gone(registry: Registry) -> None:
+    await registry.create(NAMESPACES, "", {"metadata": {"name": "team"}})
+    # Both are let in before either is written.
+    await asyncio.gather(registry.delete(NAMESPACES, "", "team"), registry.create(PODS, "team", pod()))
+    assert registry.store.get(PODS.key, "team", "p") is not None
+    await registry.finalize_namespace("team", [])
+    assert registry.store.list(PODS.key, "team") == []
 
 
 async def test_deletion_is_a_new_generation(registry: Registry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -142,6 +143,19 @@ async def test_patch_and_scale(registry: Registry) -> None:
     stale = {"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 1}}
     with pytest.raises(ApiError, match="the object has been modified"):
         await put_scale(registry, DEPLOYMENTS, "default", "web", stale)
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [None, [], "x", {}, {"spec": None}, {"spec": 3}, {"spec": {"replicas": "3"}}, {"spec": {"replicas": 2.5}},
+     {"kind": "Deployment", "spec": {"replicas": 3}}, {"metadata": {"name": "other"}, "spec": {"replicas": 3}}],
+)  # fmt: skip
+async def test_what_is_no_scale_changes_nothing(registry: Registry, scale: Any) -> None:
+    made = await registry.create(DEPLOYMENTS, "default", deployment())
+    with pytest.raises(ApiError) as caught:
+        await put_scale(registry, DEPLOYMENTS, "default", "web", scale)
+    assert caught.value.code == 400
+    assert registry.get(DEPLOYMENTS, "default", "web").rv == made.rv
 
 
 async def test_a_dry_run_stores_and_holds_nothing(registry: Registry) -> None:
