@@ -27,8 +27,7 @@ async def run(context: Context, _: str) -> int:
         raise CommandError(f"the demo runs {IMAGE}, which only the local cluster has; leave --context out")
     async with context.client() as client:
         namespace = context.namespace(client)
-        runtime_class = "process" if await _default_engine(client) != "process" else ""
-        deployment = actions.deployment_object(NAME, IMAGE, replicas=REPLICAS, port=PORT, runtime_class=runtime_class)
+        deployment = actions.deployment_object(NAME, IMAGE, replicas=REPLICAS, port=PORT)
         if await _is_new(client, namespace, deployment):
             print(f"deployment.apps/{NAME} created")
         service = actions.service_object(deployment, service_type="NodePort", port=PORT)
@@ -39,10 +38,6 @@ async def run(context: Context, _: str) -> int:
     if node_port:
         print(f"http://127.0.0.1:{node_port}", flush=True)
     return 0
-
-
-async def _default_engine(client: KubeClient) -> str:
-    return str((await client.request("GET", "/k9lite/v1/status")).get("engine") or "process")
 
 
 async def _is_new(client: KubeClient, namespace: str, obj: dict[str, object]) -> bool:

@@ -18,8 +18,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from k9lite.api.podspec import split_image
+
 BUILT_IN = "built-in://"
 """Ids of images that came with the engine begin with it: there is nothing to pull, whatever the policy."""
+WHOAMI, HOST = "k9lite/whoami", "host"
+"""The images that the process engine has built in; no registry has them."""
+
+
+def built_in_id(image: str) -> str | None:
+    """The id of an image that is built in, else None."""
+    repository, _ = split_image(image)
+    return f"{BUILT_IN}{repository}" if repository in (HOST, WHOAMI) else None
 
 
 class EngineError(Exception):

@@ -25,6 +25,8 @@ from typing import Any
 from k9lite.engines import process_logs, process_records, process_shim
 from k9lite.engines.base import (
     BUILT_IN,
+    HOST,
+    WHOAMI,
     ContainerSpec,
     ContainerState,
     CreateError,
@@ -32,9 +34,10 @@ from k9lite.engines.base import (
     ImageError,
     NoSuchContainer,
     Progress,
+    built_in_id,
 )
 from k9lite.engines.expansion import expand_all, expand_env
-from k9lite.engines.process_container import HOST, WHOAMI, Container, image_id
+from k9lite.engines.process_container import Container
 from k9lite.engines.process_environment import base_environment, end_strays
 from k9lite.engines.process_nursery import Nursery, command
 from k9lite.engines.process_ports import HostPorts, listen
@@ -72,10 +75,10 @@ class ProcessEngine:
 
     # Images ------------------------------------------------------------------------------------------
     async def image_id(self, image: str) -> str | None:
-        return image_id(image)
+        return built_in_id(image)
 
     async def pull(self, image: str, progress: Progress) -> str:
-        found = image_id(image)
+        found = built_in_id(image)
         if found is None:
             raise ImageError(
                 f'image "{image}" needs a container engine, and this pod runs as processes of the host: install Docker '
@@ -99,7 +102,7 @@ class ProcessEngine:
         directory = self._root / process_records.identity(spec)
         if directory.name in self._containers:
             return directory.name
-        if image_id(spec.image) == BUILT_IN + HOST and not (spec.command or spec.args):
+        if built_in_id(spec.image) == BUILT_IN + HOST and not (spec.command or spec.args):
             raise CreateError(
                 f'image "{HOST}" runs a command of this machine, and container {spec.name} has none; set `command`, '
                 f"as in `-- python3 -m http.server '$(PORT)'`",
@@ -134,7 +137,7 @@ class ProcessEngine:
             raise CreateError(f"workingDir {working_dir} is no directory of this machine", "RunContainerError")
         listeners: list[int] = []
         try:
-            if image_id(spec.image) == BUILT_IN + WHOAMI and not spec.command:
+            if built_in_id(spec.image) == BUILT_IN + WHOAMI and not spec.command:
                 listeners += [listen(port) for port in dict.fromkeys(item.host_ports.values())]
                 pid = await self._start_whoami(item, env, working_dir, listeners)
             else:
@@ -360,7 +363,7 @@ class ProcessEngine:
     def _allocate(self, spec: ContainerSpec) -> dict[int, int]:
         """A host port for each declared TCP port, the same as the pod had before. Raises CreateError."""
         wanted = {port.container_port: port.host_port for port in spec.ports if port.protocol != "SCTP"}
-        if not wanted and image_id(spec.image) == BUILT_IN + WHOAMI:
+        if not wanted and built_in_id(spec.image) == BUILT_IN + WHOAMI:
             wanted = {WHOAMI_PORT: 0}
         for container_port, host_port in wanted.items():
             key = (spec.pod_uid, container_port)

@@ -5,19 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from k9lite.api.podspec import split_image
-from k9lite.engines.base import BUILT_IN, ContainerSpec, ContainerState
+from k9lite.engines.base import ContainerSpec, ContainerState, built_in_id
 from k9lite.engines.process_ports import LOOPBACK
 from k9lite.engines.process_shim import Leader
-
-WHOAMI, HOST = "k9lite/whoami", "host"
-"""The images that the process engine has built in."""
-
-
-def image_id(image: str) -> str | None:
-    """The id of an image that the process engine has built in."""
-    repository, _ = split_image(image)
-    return f"{BUILT_IN}{repository}" if repository in (HOST, WHOAMI) else None
 
 
 class Container:
@@ -47,7 +37,7 @@ class Container:
         spec = self.spec
         return ContainerState(
             id=self.id, namespace=spec.namespace, pod=spec.pod, pod_uid=spec.pod_uid, name=spec.name,
-            attempt=spec.attempt, phase=self.phase, image=spec.image, image_id=image_id(spec.image) or "",
+            attempt=spec.attempt, phase=self.phase, image=spec.image, image_id=built_in_id(spec.image) or "",
             exit_code=self.exit_code, error=self.error, started_at=self.started_at, finished_at=self.finished_at,
             address=LOOPBACK, host_ports=self.host_ports,
         )  # fmt: skip

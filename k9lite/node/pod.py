@@ -27,7 +27,7 @@ from k9lite.node.backoff import as_go
 from k9lite.node.containers import PodContainers
 from k9lite.node.context import Alarm, Context
 from k9lite.node.ending import Ending
-from k9lite.node.podspec import container_spec
+from k9lite.node.podspec import container_spec, engine_of
 from k9lite.node.status import View
 
 log = logging.getLogger("k9lite.node")
@@ -48,7 +48,7 @@ class PodWorker:
         self.pod = pod
         self.uid = uid_of(pod)
         self.key = (namespace_of(pod), name_of(pod))
-        self.engine_name = dig(pod, "spec", "runtimeClassName") or context.default_engine
+        self.engine_name = engine_of(pod, context.default_engine)
         self.alarm = Alarm(context.clock)
         self.stop_asked = False
         self.finished = False

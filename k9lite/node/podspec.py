@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterable
 
 from k9lite.api import quantity
 from k9lite.api.objects import Obj, annotations_of, dig, labels_of, name_of, namespace_of, uid_of
-from k9lite.engines.base import ContainerSpec, CreateError, Port
+from k9lite.engines.base import ContainerSpec, CreateError, Port, built_in_id
+
+
+def engine_of(pod: Obj, default: str) -> str:
+    """The engine that runs a pod: the one of spec.runtimeClassName, else the cluster's.
+
+    Images that only the process engine has run there, whatever engine the cluster has besides.
+    """
+    if chosen := dig(pod, "spec", "runtimeClassName"):
+        return str(chosen)
+    built_in = all(built_in_id(item["image"]) for item in (*init_containers_of(pod), *containers_of(pod)))
+    return "process" if built_in else default
 
 
 def container_spec(pod: Obj, container: Obj, attempt: int, pod_ip: str) -> ContainerSpec:
