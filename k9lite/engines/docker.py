@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from k9lite.engines.base import (
@@ -31,6 +30,7 @@ from k9lite.engines.base import (
     Progress,
 )
 from k9lite.engines.detect import candidates, docker_socket
+from k9lite.engines.docker_answers import image_id, is_local, published, pull_message, seconds, words
 from k9lite.engines.expansion import expand_all, expand_env
 from k9lite.settings import Settings
 
@@ -58,7 +58,10 @@ class DockerEngine:
         self._client: docker.APIClient | None = None
         self._address = ""
         self._routable = True
-        self._network_ready = False
+        self._network_id = ""
+        self._one_maker = asyncio.Lock()
+        """The engine takes any number of networks of one name, so only one call at a time may look and make."""
+        self._connecting = threading.Lock()
         self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="docker")
         self._followers = ThreadPoolExecutor(64, thread_name_prefix="docker-stream")
         self._open_streams: set[Any] = set()
@@ -75,7 +78,7 @@ class DockerEngine:
 
         def ask(client: docker.APIClient) -> str | None:
             try:
-                return _image_id(client, image)
+                return image_id(client, image)
             except NotFound:
                 return None
 
@@ -97,13 +100,13 @@ class DockerEngine:
                     done = sum(status in ("Pull complete", "Already exists") for status in layers.values())
                     loop.call_soon_threadsafe(progress, f"Pulling {image}: {done} of {len(layers)} layers")
             if why:
-                raise ImageError(_pull_message(image, why), "ErrImagePull")
-            return _image_id(client, image)
+                raise ImageError(pull_message(image, why), "ErrImagePull")
+            return image_id(client, image)
 
         try:
             return await self._call(bring)
         except CreateError as error:
-            raise ImageError(_pull_message(image, str(error)), "ErrImagePull") from error
+            raise ImageError(pull_message(image, str(error)), "ErrImagePull") from error
 
     async def list(self) -> list[ContainerState]:
         summaries = await self._call(
@@ -115,12 +118,12 @@ class DockerEngine:
     async def create(self, spec: ContainerSpec) -> str:
         from docker.errors import APIError
 
-        await self._ensure_network()
+        network = await self._ensure_network()
         name = f"k9lite_{spec.name}_{spec.pod}_{spec.namespace}_{spec.pod_uid[:8]}_{spec.attempt}"
 
         def make(client: docker.APIClient) -> str:
             try:
-                return str(self._create(client, spec, name)["Id"])
+                return str(self._create(client, spec, name, network)["Id"])
             except APIError as error:
                 if error.status_code == 409:
                     found = client.inspect_container(name)
@@ -130,17 +133,17 @@ class DockerEngine:
 
         return await self._call(make)
 
-    def _create(self, client: docker.APIClient, spec: ContainerSpec, name: str) -> dict[str, Any]:
+    def _create(self, client: docker.APIClient, spec: ContainerSpec, name: str, network: str) -> dict[str, Any]:
         from docker.types import LogConfig
 
         exposed = [(port.container_port, port.protocol.lower()) for port in spec.ports]
-        published: dict[int | str, Any] = {}
+        bindings: dict[int | str, Any] = {}
         for port in spec.ports:
             key = f"{port.container_port}/{port.protocol.lower()}"
             if port.host_port:
-                published[key] = port.host_port
+                bindings[key] = port.host_port
             elif not self._routable:
-                published[key] = ("127.0.0.1", None)
+                bindings[key] = ("127.0.0.1", None)
         env = expand_env(spec.env, {})
         limits: dict[str, Any] = {}
         if spec.memory_bytes:
@@ -150,8 +153,8 @@ class DockerEngine:
         if spec.cpu_request_millis:
             limits["cpu_shares"] = max(2, spec.cpu_request_millis * 1024 // 1000)
         host = client.create_host_config(
-            network_mode=self._network,
-            port_bindings=published or None,
+            network_mode=network,
+            port_bindings=bindings or None,
             log_config=LogConfig(
                 type=LogConfig.types.JSON,
                 config={
@@ -188,7 +191,7 @@ class DockerEngine:
 
     async def start(self, container: str) -> ContainerState:
         def run(client: docker.APIClient) -> dict[str, Any]:
-            client.start(container)
+            self._start(client, container)
             found: dict[str, Any] = client.inspect_container(container)
             return found
 
@@ -196,6 +199,17 @@ class DockerEngine:
             return self._state(await self._call(run))
         except CreateError as error:
             raise CreateError(str(error), "RunContainerError") from error
+
+    def _start(self, client: docker.APIClient, container: str) -> None:
+        from docker.errors import NotFound
+
+        try:
+            client.start(container)
+        except NotFound as error:
+            if "network" in words(error):  # removed behind our back: the container can never start; make both anew
+                self._network_id = ""
+                client.remove_container(container, force=True, v=True)
+            raise
 
     async def inspect(self, container: str) -> ContainerState:
         return self._state(await self._call(lambda client: client.inspect_container(container)))
@@ -274,7 +288,7 @@ class DockerEngine:
                     client.remove_network(network["Id"])
 
         await self._call(clear)
-        self._network_ready = False
+        self._network_id = ""
 
     # The engine --------------------------------------------------------------------------------------
     async def _call(self, function: Callable[[docker.APIClient], T]) -> T:
@@ -291,42 +305,46 @@ class DockerEngine:
         except NotFound as error:
             raise NoSuchContainer(str(error.explanation or error)) from error
         except APIError as error:
-            raise CreateError(_words(error), "CreateContainerError") from error
+            raise CreateError(words(error), "CreateContainerError") from error
         except (DockerException, requests.RequestException, OSError) as error:
             raise EngineUnavailable(
                 f"the container engine at {self._address or 'its socket'} is away: {error}"
             ) from error
 
     def _connect(self) -> docker.APIClient:
-        if self._client is None:
-            import docker
+        with self._connecting:
+            if self._client is None:
+                self._client = self._new_client()
+            return self._client
 
-            answering = docker_socket()
-            self._address = answering or next(candidates())
-            if answering is None:
-                raise EngineUnavailable(f"no container engine answers at {self._address}; start it, and pods resume")
-            client = docker.APIClient(
-                base_url=self._address, version="auto", timeout=120, num_pools=4, max_pool_size=PARALLEL_CALLS
-            )
-            self._routable = sys.platform == "linux" and self._address.startswith("unix://") and _is_local(client)
-            self._client = client
-        return self._client
+    def _new_client(self) -> docker.APIClient:
+        import docker
 
-    async def _ensure_network(self) -> None:
-        if self._network_ready:
-            return
+        answering = docker_socket()
+        self._address = answering or next(candidates())
+        if answering is None:
+            raise EngineUnavailable(f"no container engine answers at {self._address}; start it, and pods resume")
+        client = docker.APIClient(
+            base_url=self._address, version="auto", timeout=120, num_pools=4, max_pool_size=PARALLEL_CALLS
+        )
+        self._routable = sys.platform == "linux" and self._address.startswith("unix://") and is_local(client)
+        return client
 
-        def make(client: docker.APIClient) -> None:
-            if not client.networks(names=[self._network]):
-                client.create_network(
-                    self._network,
-                    driver="bridge",
-                    labels={f"{LABEL}cluster": self._cluster_id},
-                    check_duplicate=True,
-                )
+    async def _ensure_network(self) -> str:
+        """The id of the cluster's network, made if there is none."""
+        async with self._one_maker:
+            if not self._network_id:
+                self._network_id = await self._call(self._find_or_make_network)
+            return self._network_id
 
-        await self._call(make)
-        self._network_ready = True
+    def _find_or_make_network(self, client: docker.APIClient) -> str:
+        ours = {f"{LABEL}cluster": self._cluster_id}
+        labelled = {"label": f"{LABEL}cluster={self._cluster_id}"}
+        found = [item for item in client.networks(filters=labelled) if item["Name"] == self._network]
+        if found:
+            return str(min(found, key=lambda item: (item["Created"], item["Id"]))["Id"])
+        made = client.create_network(self._network, driver="bridge", labels=ours, check_duplicate=True)
+        return str(made["Id"])
 
     async def _inspect_or_none(self, container: str) -> ContainerState | None:
         with contextlib.suppress(NoSuchContainer):
@@ -353,10 +371,10 @@ class DockerEngine:
             exit_code=int(state.get("ExitCode") or 0),
             oom_killed=bool(state.get("OOMKilled")),
             error=str(state.get("Error") or ""),
-            started_at=_seconds(state.get("StartedAt")),
-            finished_at=_seconds(state.get("FinishedAt")),
+            started_at=seconds(state.get("StartedAt")),
+            finished_at=seconds(state.get("FinishedAt")),
             address=address if self._routable else "127.0.0.1",
-            host_ports={} if self._routable else _published(networks.get("Ports") or {}),
+            host_ports={} if self._routable else published(networks.get("Ports") or {}),
         )
 
     async def _pump(self, stream: Iterator[T]) -> AsyncIterator[T]:
@@ -389,45 +407,9 @@ class DockerEngine:
             reader.cancel()
 
 
-def _image_id(client: docker.APIClient, image: str) -> str:
-    found: dict[str, Any] = client.inspect_image(image)  # type: ignore[no-untyped-call]
-    return str(found["Id"])
-
-
 def _close_stream(stream: Any) -> None:
     """Shut the connection under a stream, so that the thread that reads it ends."""
     for part in (stream, getattr(stream, "_response", None)):
         if part is not None and hasattr(part, "close"):
             with contextlib.suppress(Exception):
                 part.close()
-
-
-def _is_local(client: docker.APIClient) -> bool:
-    """Whether the engine's bridge networks are this host's: the same kernel, and not Docker Desktop's machine."""
-    about = client.info()
-    return (
-        "Docker Desktop" not in str(about.get("OperatingSystem")) and about.get("KernelVersion") == os.uname().release
-    )
-
-
-def _published(ports: dict[str, Any]) -> dict[int, int]:
-    return {int(key.partition("/")[0]): int(bindings[0]["HostPort"]) for key, bindings in ports.items() if bindings}
-
-
-def _seconds(text: str | None) -> float:
-    """Docker's RFC 3339 with nanoseconds as seconds since the epoch; 0 for its zero time."""
-    if not text or text.startswith("0001-"):
-        return 0.0
-    whole, _, rest = text.rstrip("Z").partition(".")
-    fraction = rest[:6].ljust(6, "0")
-    if "+" in rest or "-" in rest:  # Podman gives an offset
-        return datetime.fromisoformat(text).timestamp()
-    return datetime.fromisoformat(f"{whole}.{fraction}+00:00").timestamp()
-
-
-def _words(error: Any) -> str:
-    return str(error.explanation or error)
-
-
-def _pull_message(image: str, why: str) -> str:
-    return f'failed to pull image "{image}": {why}'

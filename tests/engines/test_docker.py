@@ -143,3 +143,24 @@ async def test_an_engine_that_is_away_says_where(tmp_path: Path, monkeypatch: py
     with pytest.raises(EngineUnavailable, match=r"absent\.sock"):
         await engine.list()
     await engine.close()
+
+
+async def test_pods_that_come_together_share_one_network(engine: DockerEngine) -> None:
+    made = await asyncio.gather(*(engine.create(spec(f"p{number}", "sleep 1000")) for number in range(4)))
+    states = await asyncio.gather(*(engine.start(container) for container in made))
+    assert len({state.address for state in states}) == 4
+    assert len(networks(engine)) == 1
+
+
+async def test_a_network_that_was_removed_is_made_anew(engine: DockerEngine) -> None:
+    await engine.create(spec("p", "sleep 1000"))
+    subprocess.run(["docker", "network", "rm", *networks(engine)], check=True, capture_output=True)
+    container = await engine.create(spec("p", "sleep 1000"))
+    with pytest.raises(NoSuchContainer):
+        await engine.start(container)
+    assert (await engine.start(await engine.create(spec("p", "sleep 1000")))).phase == "running"
+
+
+def networks(engine: DockerEngine) -> list[str]:
+    shown = ["docker", "network", "ls", "-q", "--filter", f"label=k9lite.io/cluster={engine._cluster_id}"]
+    return subprocess.run(shown, check=True, capture_output=True, text=True).stdout.split()
