@@ -127,7 +127,7 @@ class DockerEngine:
             except APIError as error:
                 if error.status_code == 409:
                     found = client.inspect_container(name)
-                    if (found["Config"]["Labels"] or {}).get(f"{LABEL}pod-uid") == spec.pod_uid:
+                    if self._labels(spec).items() <= (found["Config"]["Labels"] or {}).items():
                         return str(found["Id"])
                 raise
 

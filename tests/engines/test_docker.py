@@ -17,6 +17,8 @@ from k9lite.settings import Settings
 from tests.support.images import IMAGE, ensure_image
 from tests.support.wait import eventually
 
+RUN = secrets.token_hex(3)
+"""Keeps the pods of test runs beside each other apart."""
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(60)]
 
 
@@ -31,7 +33,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[DockerEngine]:
 
 def spec(name: str = "p", *script: str, **options: object) -> ContainerSpec:
     command = ("sh", "-c", *script) if script else ()
-    return ContainerSpec("default", name, f"uid-{name}", "c", 0, IMAGE, command=command, **options)  # type: ignore[arg-type]
+    return ContainerSpec("default", name, f"{RUN}-{name}", "c", 0, IMAGE, command=command, **options)  # type: ignore[arg-type]
 
 
 async def ended(engine: DockerEngine, container: str) -> bool:
@@ -42,7 +44,7 @@ async def test_a_container_runs_answers_and_is_found_again(engine: DockerEngine)
     container = await engine.create(spec(ports=(Port(80),)))
     assert await engine.create(spec(ports=(Port(80),))) == container
     state = await engine.start(container)
-    assert (state.phase, state.pod, state.pod_uid, state.name, state.attempt) == ("running", "p", "uid-p", "c", 0)
+    assert (state.phase, state.pod, state.pod_uid, state.name, state.attempt) == ("running", "p", f"{RUN}-p", "c", 0)
     assert state.started_at > 1_700_000_000
     host = state.address if not state.host_ports else "127.0.0.1"
     port = state.host_ports.get(80, 80)
@@ -154,7 +156,7 @@ async def test_pods_that_come_together_share_one_network(engine: DockerEngine) -
 
 async def test_a_network_that_was_removed_is_made_anew(engine: DockerEngine) -> None:
     await engine.create(spec("p", "sleep 1000"))
-    subprocess.run(["docker", "network", "rm", *networks(engine)], check=True, capture_output=True)
+    remove_networks(engine)
     container = await engine.create(spec("p", "sleep 1000"))
     with pytest.raises(NoSuchContainer):
         await engine.start(container)
@@ -164,3 +166,7 @@ async def test_a_network_that_was_removed_is_made_anew(engine: DockerEngine) -> 
 def networks(engine: DockerEngine) -> list[str]:
     shown = ["docker", "network", "ls", "-q", "--filter", f"label=k9lite.io/cluster={engine._cluster_id}"]
     return subprocess.run(shown, check=True, capture_output=True, text=True).stdout.split()
+
+
+def remove_networks(engine: DockerEngine) -> None:
+    subprocess.run(["docker", "network", "rm", *networks(engine)], check=True, capture_output=True)
