@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("store", "startup", "pods", "docker", "proxy", "table")
+NAMES = ("store", "startup", "pods", "docker", "proxy", "table", "api")
 
 
 def main() -> int:

@@ -35,6 +35,8 @@ RENEW_SECONDS = 12 * 3600.0
 KUBERNETES_MINOR = "31"
 """kubectl from 1.32 on sends some bodies as protobuf, which is not read here; dispatchers pick kubectl by this."""
 OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+SLICE = 128 * 1024
+"""Bytes of a big body that are written at once."""
 FIRST_LINE_SECONDS = 1.0
 """How long a log may take to fail before its headers are sent."""
 
@@ -172,7 +174,7 @@ class ApiServer:
                 return await self._stream(request, chunks, "application/json")
         # A client that goes ends its watch, but never a write that has begun.
         code, answer = await asyncio.shield(self._verbs.answer(request, target, body))
-        return web.Response(status=code, body=answer, headers=JSON_HEADERS)
+        return await _whole(request, code, answer)
 
     async def _stream(
         self, request: web.BaseRequest, chunks: AsyncIterator[bytes], content_type: str
@@ -232,6 +234,20 @@ class ApiServer:
             self._shutdown(bool(isinstance(content, dict) and content.get("pods")))
             return web.Response(status=202, body=encode({"status": "stopping"}), headers=JSON_HEADERS)
         raise unknown_path()
+
+
+async def _whole(request: web.BaseRequest, code: int, body: bytes) -> web.StreamResponse:
+    """One JSON body, big ones in slices: a connection's TLS buffers grow to the largest write and stay that large."""
+    if len(body) <= SLICE:
+        return web.Response(status=code, body=body, headers=JSON_HEADERS)
+    response = web.StreamResponse(status=code, headers=JSON_HEADERS)
+    response.content_length = len(body)
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionResetError):
+        for start in range(0, len(body), SLICE):
+            await response.write(memoryview(body)[start : start + SLICE])
+        await response.write_eof()
+    return response
 
 
 async def _next_or_end(source: AsyncIterator[bytes]) -> bytes | None:

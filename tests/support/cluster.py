@@ -106,7 +106,7 @@ class Cluster:
         context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
         url = f"https://127.0.0.1:{self.announced()['port']}"
-        return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(ssl=context))
+        return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(ssl=context, limit=0))
 
     async def run(self, *arguments: str, stdin: bytes = b"", timeout: float = 40) -> subprocess.CompletedProcess[str]:
         """One `k9lite` command, to its end."""
