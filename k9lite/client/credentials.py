@@ -1,107 +1,98 @@
-"""The Authorization header of a request: tokens, token files, basic credentials, and `exec` plug-ins.
+"""Who asks: the headers of a request and the client certificate, renewed when they expire or are refused.
 
-A plug-in is a command that prints an ExecCredential; what it prints is kept until it expires or is refused.
-Source: k8s.io/client-go/plugin/pkg/client/auth/exec.
+Tokens come from the kubeconfig, from a file that is read again each minute, or from a plug-in, whose answer is kept
+until it expires. A server that answers 401 is asked once more with fresh credentials.
+Source: k8s.io/client-go/transport, k8s.io/client-go/plugin/pkg/client/auth/exec.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import os
-import ssl
-import time
-from typing import Any
+from typing import TYPE_CHECKING
 
-import orjson
-
+from k9lite.client import exec_plugins
 from k9lite.client.errors import KubeconfigError
-from k9lite.client.kubeconfig import Connection, load_certificate
-from k9lite.clock import parse_rfc3339
+from k9lite.client.kubeconfig import Connection
+from k9lite.client.tls import load_certificate, ssl_context
+from k9lite.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    import ssl
 
 TOKEN_FILE_SECONDS = 60.0
-PLUGIN_SECONDS = 60.0
-"""A plug-in may talk to a cloud; a minute is enough for it, or something is wrong."""
+"""How long a token file is believed; upstream's own period."""
 
 
 class Credentials:
-    """Gives headers; runs plug-ins when needed. `tls` receives a certificate that a plug-in hands out."""
+    """`tls` and `certificates` (how many there have been) change when a plug-in hands out another certificate."""
 
-    def __init__(self, connection: Connection, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, connection: Connection, clock: Clock | None = None) -> None:
         self._connection = connection
-        self._tls = tls
+        self._clock = clock or SystemClock()
+        self._renewable = bool(
+            connection.token_file or (connection.exec_plugin and not connection.token and not connection.username)
+        )
         self._token = connection.token
-        self._good_until = float("inf") if connection.token else 0.0
+        self._certificate = (connection.certificate, connection.key)
+        self._good_until = float("-inf")
         self._lock = asyncio.Lock()
+        self.renewals = 0
+        self.certificates = 0
+        self.tls: ssl.SSLContext | None = ssl_context(connection)
 
-    async def headers(self) -> dict[str, str]:
-        """What to add to a request. Raises KubeconfigError."""
+    async def headers(self) -> list[tuple[str, str]]:
+        """What to add to a request, some names more than once. Raises KubeconfigError."""
         connection = self._connection
-        if connection.username:
-            pair = base64.b64encode(f"{connection.username}:{connection.password}".encode()).decode()
-            return {"Authorization": f"Basic {pair}"}
-        if connection.token_file or connection.exec_plugin:
+        if self._renewable and self._clock.time() >= self._good_until:
             async with self._lock:
-                if time.time() >= self._good_until:
+                if self._clock.time() >= self._good_until:
                     await self._renew()
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        made = [(name, value) for name, values in connection.impersonate.items() for value in values]
+        if self._token:
+            made.append(("Authorization", f"Bearer {self._token}"))
+        elif connection.username:
+            pair = base64.b64encode(f"{connection.username}:{connection.password}".encode()).decode()
+            made.append(("Authorization", f"Basic {pair}"))
+        return made
 
-    def refused(self) -> bool:
-        """The server answered 401: forget what may be renewed. True if another try makes sense."""
-        self._good_until = 0.0
-        return bool(self._connection.token_file or self._connection.exec_plugin)
+    def refused(self, renewal: int) -> bool:
+        """The server answered 401 to the credentials of that renewal. True if another try makes sense."""
+        if not self._renewable:
+            return False
+        if renewal == self.renewals:  # others may have renewed them since
+            self._good_until = float("-inf")
+        return True
 
     async def _renew(self) -> None:
-        if self._connection.token_file:
+        path = self._connection.token_file
+        if path is None:
+            self._take(await exec_plugins.run(self._connection))
+        else:
             try:
-                self._token = self._connection.token_file.read_text(encoding="utf-8").strip()
+                self._token = path.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                raise KubeconfigError(f"token file {self._connection.token_file} cannot be read: {error}") from error
-            self._good_until = time.time() + TOKEN_FILE_SECONDS
-        elif self._connection.exec_plugin:
-            self._take(await _run(self._connection.exec_plugin, self._connection))
+                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+                raise KubeconfigError(f"token file {path} cannot be read: {reason}") from error
+            self._good_until = self._clock.time() + TOKEN_FILE_SECONDS
+        self.renewals += 1
 
-    def _take(self, status: dict[str, Any]) -> None:
-        self._token = str(status.get("token") or "")
-        expires = status.get("expirationTimestamp")
-        self._good_until = parse_rfc3339(str(expires)) if expires else float("inf")
-        certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
-        if certificate and key and self._tls is not None:
-            load_certificate(self._tls, str(certificate).encode(), str(key).encode())
+    def _take(self, issued: exec_plugins.Issued) -> None:
+        import ssl
 
-
-async def _run(plugin: Any, connection: Connection) -> dict[str, Any]:
-    """The `status` of the ExecCredential that the plug-in prints. Raises KubeconfigError."""
-    command = str(plugin.get("command") or "")
-    version = str(plugin.get("apiVersion") or "client.authentication.k8s.io/v1")
-    info = {"kind": "ExecCredential", "apiVersion": version, "spec": {"interactive": False}}
-    variables = {str(each["name"]): str(each.get("value", "")) for each in plugin.get("env") or [] if "name" in each}
-    what = f'the credential plug-in "{command}" of context "{connection.context}"'
-    try:
-        process = await asyncio.create_subprocess_exec(
-            command,
-            *[str(each) for each in plugin.get("args") or []],
-            env={**os.environ, **variables, "KUBERNETES_EXEC_INFO": orjson.dumps(info).decode()},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        hint = str(plugin.get("installHint") or "").strip()
-        raise KubeconfigError(f"{what} cannot be run: {error.strerror}. {hint}".rstrip()) from error
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), PLUGIN_SECONDS)
-    except BaseException as error:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        if isinstance(error, TimeoutError):
-            raise KubeconfigError(f"{what} did not end within {PLUGIN_SECONDS:.0f} s") from error
-        raise
-    if process.returncode:
-        raise KubeconfigError(f"{what} failed ({process.returncode}): {err.decode(errors='replace').strip()}")
-    try:
-        status = orjson.loads(out)["status"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise KubeconfigError(f"{what} did not print an ExecCredential with a status") from error
-    return status if isinstance(status, dict) else {}
+        self._token, self._good_until = issued.token, issued.expires
+        pair = (issued.certificate, issued.key)
+        if not issued.certificate or pair == self._certificate:
+            return
+        fresh = ssl_context(self._connection)
+        if fresh is not None:
+            try:
+                load_certificate(fresh, *pair)
+            except (ssl.SSLError, ValueError) as error:
+                raise KubeconfigError(
+                    f'the credential plug-in of context "{self._connection.context}" printed a certificate that cannot '
+                    f"be used: {error}"
+                ) from error
+            self.tls = fresh
+        self._certificate = pair
+        self.certificates += 1

@@ -1,48 +1,38 @@
-"""The REST client of every Kubernetes API server: k9lite's own and any other.
-
-aiohttp is imported with the first request, and the session lives in the loop that makes it.
-"""
+"""The REST client of every Kubernetes API server: k9lite's own and any other."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import orjson
 
-from k9lite import __version__
 from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj
 from k9lite.api.resources import Resource
 from k9lite.client import kubeconfig
-from k9lite.client.credentials import Credentials
 from k9lite.client.errors import ConnectionLost
 from k9lite.client.kubeconfig import Connection
+from k9lite.client.transport import JSON, Transport, parsed
 from k9lite.client.watch import lines_of, parse_event
 
 if TYPE_CHECKING:
     import aiohttp
 
-JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
-CONNECT_SECONDS = 10.0
 REQUEST_SECONDS = 60.0
 """Upstream's own limit for requests that are not streams."""
-PAGE = 5000
-"""Objects asked for at once: big clusters answer lists in parts."""
+PAGE = 500
+"""Objects asked for at once, as upstream's clients do: big lists come in parts and are never whole in memory twice."""
 RETRIES_WHEN_BUSY = 5
-KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""A server that vanishes without a word is noticed after 30 s, also on an idle watch."""
 
 
 class KubeClient:
@@ -54,8 +44,8 @@ class KubeClient:
         self.cluster = connection.cluster
         self.namespace = connection.namespace
         self.server = connection.server
-        self._session: aiohttp.ClientSession | None = None
-        self._credentials: Credentials | None = None
+        self._transport = Transport(connection)
+        self._version: Obj | None = None
 
     @classmethod
     def from_kubeconfig(cls, path: Path | None = None, context: str | None = None) -> KubeClient:
@@ -70,9 +60,7 @@ class KubeClient:
 
     async def close(self) -> None:
         """End all connections; the client may be used again."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._transport.close()
 
     # Requests ----------------------------------------------------------------------------------------
     async def request(
@@ -88,82 +76,62 @@ class KubeClient:
         """The parsed JSON of the answer (text where it is not JSON). Raises ApiError, ConnectionLost."""
         data = None if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
         for attempt in range(RETRIES_WHEN_BUSY + 1):
-            async with self._send(method, path, params, data, content_type, accept, REQUEST_SECONDS) as answer:
-                content = await self._read(answer)
-                if answer.status < 400:
-                    return orjson.loads(content) if JSON in answer.headers.get("Content-Type", "") else content.decode()
-                error = _error(answer, content)
-                wait = _retry_after(answer)
-            if error.code == 401 and attempt == 0 and self._credentials and self._credentials.refused():
-                continue
-            if error.code != 429 or wait is None or attempt == RETRIES_WHEN_BUSY:
-                raise error
-            await asyncio.sleep(wait * random.uniform(1.0, 1.2))
+            try:
+                exchange = self._exchange(method, path, params, accept, data=data, content_type=content_type)
+                async with exchange as answer:
+                    return parsed(answer, await answer.read())
+            except ApiError as error:
+                wait = error.details.get("retryAfterSeconds")
+                busy = error.code == 429 or (error.code >= 500 and method == "GET")
+                if not busy or wait is None or attempt == RETRIES_WHEN_BUSY:
+                    raise
+            await asyncio.sleep(float(wait) * random.uniform(1.0, 1.2))
         raise AssertionError("not reached")
 
-    @asynccontextmanager
-    async def _send(
+    def _exchange(
         self,
         method: str,
         path: str,
         params: Mapping[str, Any] | None,
-        data: bytes | None,
-        content_type: str,
-        accept: str,
-        read_seconds: float | None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One exchange; the answer's body is not read yet. Raises ConnectionLost."""
-        import aiohttp
+        accept: str = JSON,
+        *,
+        data: bytes | None = None,
+        content_type: str = JSON,
+        read_seconds: float | None = REQUEST_SECONDS,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._transport.exchange(
+            method,
+            path,
+            params=params or {},
+            data=data,
+            content_type=content_type,
+            accept=accept,
+            read_seconds=read_seconds,
+        )
 
-        session = self._open()
-        assert self._credentials is not None
-        headers = {"Accept": accept, **await self._credentials.headers()}
-        if data is not None:
-            headers["Content-Type"] = content_type
-        query = {key: _query_value(value) for key, value in (params or {}).items() if value is not None}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_seconds)
-        try:
-            async with session.request(
-                method,
-                self.server + path,
-                params=query,
-                data=data,
-                headers=headers,
-                timeout=timeout,
-                proxy=self.connection.proxy_url or None,
-                server_hostname=self.connection.tls_server_name or None,
-                allow_redirects=False,
-            ) as answer:
-                yield answer
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise ConnectionLost(f"the server {self.server} cannot be reached: {_reason(error)}") from error
+    async def _object(self, method: str, path: str, **options: Any) -> Obj:
+        """An answer that has to be an object: what else answers there is no API server."""
+        answer = await self.request(method, path, **options)
+        if not isinstance(answer, dict):
+            raise ConnectionLost(f"{self.server} does not answer as a Kubernetes API server does")
+        return answer
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
-        return await answer.read()
+    async def version(self) -> Obj:
+        """What /version says, asked once."""
+        if self._version is None:
+            self._version = await self._object("GET", "/version")
+        return self._version
 
-    def _open(self) -> aiohttp.ClientSession:
-        """The session, made in the running loop at first use. Raises KubeconfigError."""
-        if self._session is None:
-            import aiohttp
-
-            tls = kubeconfig.ssl_context(self.connection)
-            self._credentials = Credentials(self.connection, tls)
-            connector = aiohttp.TCPConnector(
-                ssl=True if tls is None else tls, limit=0, keepalive_timeout=30, socket_factory=_keepalive_socket
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                headers={"User-Agent": f"k9lite/{__version__}"},
-                trust_env=not _is_loopback(self.server),
-                auto_decompress=True,
-            )
-        return self._session
+    def websocket(
+        self, path: str, params: Mapping[str, Any], protocols: tuple[str, ...]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket of a subresource such as `exec`. Raises ApiError where the server refuses it, ConnectionLost."""
+        return self._transport.websocket(path, params=params, protocols=protocols)
 
     # Objects -----------------------------------------------------------------------------------------
     async def get(self, resource: Resource, namespace: str | None, name: str, *, accept: str = JSON) -> Obj:
         """One object. Raises ApiError 404."""
-        obj: Obj = await self.request("GET", resource.path(namespace, name), accept=accept)
-        return obj
+        return await self._object("GET", resource.path(namespace, name), accept=accept)
 
     async def list(
         self,
@@ -178,32 +146,56 @@ class KubeClient:
 
         `namespace` None: all namespaces. `metadata.resourceVersion` is where a watch goes on.
         """
-        params: dict[str, Any] = {"limit": PAGE, **_selectors(label_selector, field_selector)}
-        whole: Obj = await self.request("GET", resource.path(namespace), params=params, accept=accept)
-        part = whole
-        while token := (part.get("metadata") or {}).get("continue"):
-            part = await self.request(
-                "GET", resource.path(namespace), params={**params, "continue": token}, accept=accept
-            )
-            for key in ("items", "rows"):
-                if key in whole:
-                    whole[key] += part.get(key) or []
-        for item in whole.get("items") or ():
-            item.setdefault("apiVersion", resource.api_version)
-            item.setdefault("kind", resource.kind)
+        whole: Obj = {}
+        pages = self.pages(
+            resource, namespace, label_selector=label_selector, field_selector=field_selector, accept=accept
+        )
+        async with aclosing(pages) as source:  # type: ignore[type-var]
+            async for page in source:
+                if not whole:
+                    whole = page
+                    continue
+                for key in ("items", "rows"):
+                    if key in whole:
+                        whole[key] += page.get(key) or []
+        whole.get("metadata", {}).pop("continue", None)
         return whole
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        accept: str = JSON,
+    ) -> AsyncIterator[Obj]:
+        """The parts of a list as they come, all of one moment; each as `list` gives the whole. Raises ApiError 410
+        where the server has forgotten that moment before the last part was asked for."""
+        params: dict[str, Any] = {"limit": PAGE, **_selectors(label_selector, field_selector)}
+        while True:
+            page = await self._object("GET", resource.path(namespace), params=params, accept=accept)
+            for key in ("items", "rows"):
+                if key in page:
+                    page[key] = page[key] or []
+            for item in page.get("items") or ():
+                item.setdefault("apiVersion", resource.api_version)
+                item.setdefault("kind", resource.kind)
+            token = (page.get("metadata") or {}).get("continue")
+            yield page
+            if not token:
+                return
+            params["continue"] = token
 
     async def create(self, resource: Resource, namespace: str | None, obj: Obj, *, dry_run: bool = False) -> Obj:
         """The object as created. Raises ApiError 409 if it exists, 422 if it is not valid."""
-        made: Obj = await self.request("POST", resource.path(namespace), params=_dry_run(dry_run), body=obj)
-        return made
+        return await self._object("POST", resource.path(namespace), params=_dry_run(dry_run), body=obj)
 
     async def update(
         self, resource: Resource, namespace: str | None, name: str, obj: Obj, *, subresource: str | None = None
     ) -> Obj:
         """Replace an object whole. Raises ApiError 409 if it changed since `obj` was read."""
-        updated: Obj = await self.request("PUT", resource.path(namespace, name, subresource), body=obj)
-        return updated
+        return await self._object("PUT", resource.path(namespace, name, subresource), body=obj)
 
     async def patch(
         self,
@@ -218,10 +210,7 @@ class KubeClient:
     ) -> Obj:
         """Change parts of an object."""
         path = resource.path(namespace, name, subresource)
-        patched: Obj = await self.request(
-            "PATCH", path, params=_dry_run(dry_run), body=patch, content_type=content_type
-        )
-        return patched
+        return await self._object("PATCH", path, params=_dry_run(dry_run), body=patch, content_type=content_type)
 
     async def delete(
         self,
@@ -241,8 +230,7 @@ class KubeClient:
             options["gracePeriodSeconds"] = grace_seconds
         if uid:
             options["preconditions"] = {"uid": uid}
-        answer: Obj = await self.request("DELETE", resource.path(namespace, name), body=options)
-        return answer
+        return await self._object("DELETE", resource.path(namespace, name), body=options)
 
     async def scale(self, resource: Resource, namespace: str | None, name: str, replicas: int) -> Obj:
         """Set spec.replicas through the scale subresource; returns the Scale."""
@@ -258,11 +246,13 @@ class KubeClient:
         label_selector: str = "",
         field_selector: str = "",
         accept: str = JSON,
+        initial: bool = False,
         on_open: Callable[[], None] | None = None,
     ) -> AsyncIterator[tuple[str, Obj]]:
         """(ADDED | MODIFIED | DELETED | BOOKMARK, object) until the server ends the stream, minutes later.
 
-        Without `since` it starts with what there is. Raises ApiError (410: list anew) and ConnectionLost.
+        Without `since` it starts with what there is; with `initial` (WatchList) a BOOKMARK with an annotation
+        `k8s.io/initial-events-end` says that this was all. Raises ApiError (410: list anew) and ConnectionLost.
         """
         seconds = int(random.uniform(300, 600))
         params = {
@@ -270,6 +260,8 @@ class KubeClient:
             "allowWatchBookmarks": True,
             "timeoutSeconds": seconds,
             "resourceVersion": since,
+            "sendInitialEvents": True if initial else None,
+            "resourceVersionMatch": "NotOlderThan" if initial else None,
             **_selectors(label_selector, field_selector),
         }
         chunks = self._stream(resource.path(namespace), params, accept, seconds + 60.0, on_open)
@@ -312,9 +304,8 @@ class KubeClient:
         read_seconds: float | None,
         on_open: Callable[[], None] | None = None,
     ) -> AsyncIterator[bytes]:
-        async with self._send("GET", path, params, None, JSON, accept, read_seconds) as answer:
-            if answer.status >= 400:
-                raise _error(answer, await answer.read())
+        exchange = self._exchange("GET", path, params, accept, read_seconds=read_seconds)
+        async with exchange as answer:
             if on_open:
                 on_open()
             async for chunk in answer.content.iter_any():
@@ -329,60 +320,4 @@ def _dry_run(wanted: bool) -> dict[str, Any]:
     return {"dryRun": "All"} if wanted else {}
 
 
-def _query_value(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _error(answer: aiohttp.ClientResponse, content: bytes) -> ApiError:
-    """The Status the server sent; what it sent otherwise, shortened."""
-    try:
-        status = orjson.loads(content)
-        if isinstance(status, dict) and status.get("kind") == "Status":
-            return ApiError.from_status(status, answer.status)
-    except ValueError:
-        pass
-    text = content.decode(errors="replace").strip()[:300] or answer.reason or "no reason given"
-    return ApiError(answer.status, "Unknown", f"the server answered {answer.status}: {text}")
-
-
-def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
-    try:
-        return max(0.1, min(30.0, float(answer.headers["Retry-After"])))
-    except (KeyError, ValueError):
-        return None
-
-
-def _reason(error: BaseException) -> str:
-    """A short cause in plain words."""
-    import aiohttp
-
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted: {error.certificate_error}"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
-        return "the connection was closed"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
-
-
-def _is_loopback(server: str) -> bool:
-    host = urlsplit(server).hostname or ""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
-
-
-def _keepalive_socket(info: Any) -> socket.socket:
-    """A TCP socket whose peer is asked now and then whether it is still there."""
-    family, kind, protocol, _, _ = info
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):  # macOS has other names for some
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made
-
-
-__all__ = ["JSON_PATCH", "MERGE_PATCH", "STRATEGIC_PATCH", "TABLE", "KubeClient"]
+__all__ = ["JSON", "JSON_PATCH", "MERGE_PATCH", "STRATEGIC_PATCH", "TABLE", "KubeClient"]

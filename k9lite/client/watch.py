@@ -9,6 +9,7 @@ import orjson
 
 from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj
+from k9lite.client.errors import ConnectionLost
 
 
 async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -30,11 +31,19 @@ async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def parse_event(line: bytes) -> tuple[str, Obj] | None:
-    """The (type, object) of a line, None for an empty or a torn one. Raises ApiError for an ERROR event."""
+    """The (type, object) of a line, None for an empty or a torn one.
+
+    Raises ApiError for an ERROR event, ConnectionLost for rubbish.
+    """
     if not line.endswith(b"\n") or not line.strip():
         return None
-    event: dict[str, Any] = orjson.loads(line)
-    kind, obj = str(event["type"]), event["object"]
+    try:
+        event: dict[str, Any] = orjson.loads(line)
+        kind, obj = str(event["type"]), event["object"]
+        if not isinstance(obj, dict):
+            raise TypeError(f"an object that is a {type(obj).__name__}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConnectionLost(f"the server sent a watch event that cannot be read: {error}") from error
     if kind == "ERROR":
         raise ApiError.from_status(obj, int(obj.get("code") or 500))
     return kind, obj

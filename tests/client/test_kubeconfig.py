@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from k9lite.apiserver.certificates import Certificates
-from k9lite.client import kubeconfig
-from k9lite.client.credentials import Credentials
+from k9lite.client import kubeconfig, tls
 from k9lite.client.errors import KubeconfigError
 from k9lite.client.kubeconfig import Connection
 
@@ -40,7 +39,7 @@ def written(directory: Path, text: str, name: str = "config") -> Path:
 def test_the_current_context_is_read(tmp_path: Path) -> None:
     connection = kubeconfig.load(written(tmp_path, GOOD))
     assert connection == Connection(
-        "https://one:6443", "one", "c1", "u1", "shop", ca=b"PEM", token="secret", token_file=None
+        "https://one:6443", "one", "c1", "u1", "shop", ca=b"PEM", token="secret", directory=tmp_path
     )
 
 
@@ -87,28 +86,7 @@ def test_client_certificates_leave_no_file_behind(tmp_path: Path, monkeypatch: p
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(empty))
-    context = kubeconfig.ssl_context(kubeconfig.load(path))
+    context = tls.ssl_context(kubeconfig.load(path))
     assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert list(empty.iterdir()) == []
-
-
-async def test_a_plug_in_gives_a_token_that_is_kept_until_refused(tmp_path: Path) -> None:
-    count = tmp_path / "count"
-    script = written(
-        tmp_path,
-        f'echo x >> {count}\necho \'{{"kind":"ExecCredential","status":{{"token":"t\'$(wc -l < {count})\'"}}}}\'\n',
-        "plugin.sh",
-    )
-    credentials = Credentials(Connection("http://x", exec_plugin={"command": "sh", "args": [str(script)]}), None)
-    assert await credentials.headers() == {"Authorization": "Bearer t1"}
-    assert await credentials.headers() == {"Authorization": "Bearer t1"}
-    assert credentials.refused()
-    assert await credentials.headers() == {"Authorization": "Bearer t2"}
-
-
-async def test_a_plug_in_that_is_missing_is_named() -> None:
-    plugin = {"command": "no-such-plugin", "installHint": "Install it."}
-    credentials = Credentials(Connection("http://x", context="c", exec_plugin=plugin), None)
-    with pytest.raises(KubeconfigError, match=r'"no-such-plugin" of context "c" cannot be run: .* Install it\.'):
-        await credentials.headers()
