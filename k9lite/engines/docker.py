@@ -125,13 +125,18 @@ class DockerEngine:
             try:
                 return str(self._create(client, spec, name, network)["Id"])
             except APIError as error:
-                if error.status_code == 409:
+                if error.status_code == 409 or "already in use" in words(error):  # Docker; Podman
                     found = client.inspect_container(name)
                     if self._labels(spec).items() <= (found["Config"]["Labels"] or {}).items():
                         return str(found["Id"])
                 raise
 
-        return await self._call(make)
+        try:
+            return await self._call(make)
+        except CreateError as error:
+            if "network not found" in str(error):  # Podman tells with the create, Docker with the start
+                self._network_id = ""
+            raise
 
     def _create(self, client: docker.APIClient, spec: ContainerSpec, name: str, network: str) -> dict[str, Any]:
         from docker.types import LogConfig
@@ -258,7 +263,7 @@ class DockerEngine:
                 decode=True,
                 filters={
                     "type": "container",
-                    "event": ["die", "destroy", "oom"],
+                    "event": ["die", "destroy", "oom", "died", "remove"],  # in Docker's words and in Podman's
                     "label": f"{LABEL}cluster={self._cluster_id}",
                 },
             )
