@@ -117,6 +117,15 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
+def unsupported_media_type(accepted: tuple[str, ...]) -> ApiError:
+    """415, with the types that would do."""
+    return ApiError(
+        415,
+        "UnsupportedMediaType",
+        f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}",
+    )
+
+
 def forbidden(group_resource: str, name: str, why: str, causes: list[Cause] | None = None) -> ApiError:
     """403 `pods "x" is forbidden: why`."""
     details = _details(group_resource, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from k9lite.api.errors import ApiError, bad_request
+from k9lite.api.errors import ApiError, bad_request, unsupported_media_type
 from k9lite.api.objects import Obj
 
 MERGE = "application/merge-patch+json"
@@ -24,11 +24,7 @@ def apply_patch(content_type: str, patch: Any, obj: Obj) -> Obj:
         return patched
     if content_type == JSON:
         return _json_patch(patch, obj)
-    raise ApiError(
-        415,
-        "UnsupportedMediaType",
-        f"the body of the request was in an unknown format - accepted media types include: {', '.join(SUPPORTED)}",
-    )
+    raise unsupported_media_type(SUPPORTED)
 
 
 def merge(target: Any, patch: Any) -> Any:

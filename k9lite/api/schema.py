@@ -12,13 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from importlib import resources
 from typing import Any
-
-import orjson
 
 from k9lite.api.errors import bad_request
 from k9lite.api.objects import Obj
+from k9lite.api.types import TIMES, fields_of, is_struct, type_of
 
 Check = Callable[[Any], None]
 """Changes nulls inside the value in place; raises _WrongType."""
@@ -27,7 +25,6 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", dict: "object", list: "array"}
 _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 _SCALARS: dict[str, type] = {"string": str, "bytes": str, "bool": bool, "Duration": str}
-_TIMES = ("Time", "MicroTime")
 
 
 class _WrongType(Exception):
@@ -41,16 +38,9 @@ class _WrongType(Exception):
         self.owner = ""
 
 
-@cache
-def _types() -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads((resources.files("k9lite.api") / "kube-types.json").read_bytes())
-    return content
-
-
 def check_types(api_version: str, kind: str, obj: Obj) -> None:
     """Raises ApiError 400, in the words of a typed decoder, for the first value of a wrong type."""
-    kinds = _types()["kinds"]
-    name = kinds.get(api_version, {}).get(kind) or kinds["*"].get(kind)
+    name = type_of(api_version, kind)
     if name is None:
         return
     try:
@@ -62,7 +52,7 @@ def check_types(api_version: str, kind: str, obj: Obj) -> None:
 
 def _explain(error: _WrongType) -> str:
     where = f"Go struct field {error.owner}.{'.'.join(error.path)} of type {error.expected}"
-    if isinstance(error.value, str) and error.expected in _TIMES:
+    if isinstance(error.value, str) and error.expected in TIMES:
         return f'parsing time "{error.value}" as "2006-01-02T15:04:05Z07:00" failed for {where}'
     shown = _JSON_NAMES.get(type(error.value), "value")
     if shown == "number" and error.expected in _LIMITS:
@@ -77,7 +67,7 @@ def _struct(name: str) -> Check:
     fields: dict[str, tuple[type | None, Check | None, str]] = {}
 
     def compile_fields() -> None:
-        for field, about in _types()["types"][name]["fields"].items():
+        for field, about in fields_of(name).items():
             fields[field] = (*_check_of(about["t"]), about["t"])
 
     def check(value: Any) -> None:
@@ -90,7 +80,7 @@ def _struct(name: str) -> Check:
                 continue
             json_type, deeper, type_name = known
             if item is None:
-                if type_name not in _TIMES:
+                if type_name not in TIMES:
                     absent = [*(absent or ()), key]
                 continue
             try:
@@ -115,13 +105,13 @@ def _check_of(type_name: str) -> tuple[type | None, Check | None]:
         return _SCALARS[type_name], None
     if type_name in _LIMITS:
         return int, _in_range(type_name)
-    if type_name in _TIMES:
+    if type_name in TIMES:
         return str, _time(type_name)
     if type_name.startswith("map<string,"):
         return dict, _map(type_name[len("map<string,") : -1])
     if type_name.endswith("[]"):
         return list, _list(type_name[:-2])
-    if type_name in _types()["types"]:
+    if is_struct(type_name):
         return dict, _struct(type_name)
     one_of = {"Quantity": (str, int, float), "IntOrString": (str, int), "double": (int, float)}.get(type_name)
     return None, _one_of(type_name, one_of) if one_of else None
@@ -189,4 +179,4 @@ def _go_name(type_name: str) -> str:
         return "[]" + _go_name(type_name[:-2])
     if type_name.startswith("map<string,"):
         return f"map[string]{_go_name(type_name[len('map<string,') : -1])}"
-    return f"v1.{type_name}" if type_name in _types()["types"] else type_name
+    return f"v1.{type_name}" if is_struct(type_name) else type_name

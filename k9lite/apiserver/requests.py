@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
+from k9lite.api import protobuf
 from k9lite.api.catalog import by_path
-from k9lite.api.errors import ApiError, bad_request, unknown_path
+from k9lite.api.errors import bad_request, unknown_path, unsupported_media_type
 from k9lite.api.resources import Resource
 
 MAX_BODY = 3 * 1024 * 1024
@@ -49,22 +50,31 @@ def target_of(path: str) -> Target:
     return Target(resource, namespace if resource.namespaced else "", name, subresource)
 
 
+JSON, YAML = "application/json", "application/yaml"
+_KINDS = {JSON: JSON, YAML: YAML, "text/yaml": YAML, protobuf.MEDIA_TYPE: protobuf.MEDIA_TYPE}
+_UNNAMED = ("", "application/octet-stream")
+
+
 def parse_body(content_type: str, body: bytes) -> Any:
-    """JSON or YAML; sniffed where the type is absent. Raises ApiError 400 or 415."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if body.startswith(b"k8s\x00") or kind == "application/vnd.kubernetes.protobuf":
-        raise ApiError(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: "
-            "application/json, application/yaml",
-        )
-    if kind in ("application/yaml", "text/yaml") or (not kind and not body.lstrip().startswith((b"{", b"["))):
+    """The value in a body of JSON, YAML or protobuf; sniffed where the type is absent. Raises ApiError 400 or 415."""
+    named = content_type.partition(";")[0].strip().lower()
+    kind = _sniffed(body) if named in _UNNAMED else _KINDS.get(named)
+    if kind is None:
+        raise unsupported_media_type((JSON, YAML, protobuf.MEDIA_TYPE))
+    if kind == protobuf.MEDIA_TYPE:
+        return protobuf.decode_body(body)
+    if kind == YAML:
         return _parse_yaml(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"the request body is not valid JSON: {error}") from error
+
+
+def _sniffed(body: bytes) -> str:
+    if body.startswith(protobuf.MAGIC):
+        return protobuf.MEDIA_TYPE
+    return JSON if body.lstrip().startswith((b"{", b"[")) else YAML
 
 
 def _parse_yaml(body: bytes) -> Any:

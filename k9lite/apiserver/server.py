@@ -32,8 +32,7 @@ log = logging.getLogger("k9lite.apiserver")
 JSON_HEADERS = {"Content-Type": "application/json"}
 OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 RENEW_SECONDS = 12 * 3600.0
-KUBERNETES_MINOR = "31"
-"""kubectl from 1.32 on sends some bodies as protobuf, which is not read here; dispatchers pick kubectl by this."""
+KUBERNETES_MINOR = "32"
 OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 SLICE = 128 * 1024
 """Bytes of a big body that are written at once."""

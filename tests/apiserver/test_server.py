@@ -23,6 +23,7 @@ from k9lite.clock import SystemClock
 from k9lite.registry.bootstrap import bootstrap
 from k9lite.registry.registry import Registry
 from k9lite.store.store import Store
+from tests.support.protobuf import encode_body
 from tests.support.wait import eventually
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -254,7 +255,11 @@ async def test_logs_are_streamed(api: Api) -> None:
         ("POST", PODS_PATH, b'{"metadata": {"name": "x"}, "spec": 5}', {}, 400),
         ("POST", PODS_PATH, b'{"metadata": {"name": "x"}, "spec": {"containers": [5]}}', {}, 400),
         ("POST", PODS_PATH, b'{"metadata": {"name": 5}}', {}, 400),
-        ("POST", PODS_PATH, b"k8s\x00x", {}, 415),
+        ("POST", PODS_PATH, b"k8s\x00x", {}, 400),
+        ("POST", PODS_PATH, b"k8s\x00", {}, 415),
+        ("POST", PODS_PATH, b"{}", {"Content-Type": "application/vnd.kubernetes.protobuf"}, 400),
+        ("POST", PODS_PATH, b"{}", {"Content-Type": "text/plain"}, 415),
+        ("DELETE", f"{PODS_PATH}/p", b"k8s\x00\x0a\xff", {}, 400),
         pytest.param("POST", PODS_PATH, b"x" * (3 * 1024 * 1024 + 1), {}, 413, id="too-large"),
         ("PATCH", f"{PODS_PATH}/p", b"{}", {"Content-Type": "text/plain"}, 404),
         ("DELETE", f"{PODS_PATH}/p", b'{"gracePeriodSeconds": "x"}', {}, 400),
@@ -334,3 +339,17 @@ async def test_the_empty_openapi_document_is_served(api: Api) -> None:
     async with api.session.get(f"{api.url}/openapi/v2") as answer:
         assert (answer.status, await answer.read()) == (200, b"")
         assert answer.headers["Content-Type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
+async def test_protobuf_and_json_bodies_become_the_same_object(api: Api) -> None:
+    protobuf = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    for name in ("a", "b"):
+        body = deployment(name)
+        sent = (encode_body(body), protobuf) if name == "a" else (json.dumps(body).encode(), {})
+        status, made = await api.call("POST", DEPLOYMENTS, *sent)
+        assert (status, made["kind"]) == (201, "Deployment")
+    first, second = [(await api.call("GET", f"{DEPLOYMENTS}/{name}"))[1]["spec"] for name in ("a", "b")]
+    assert json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True).replace('"app": "b"', '"app": "a"')
+    options = encode_body({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "another"}})
+    status, refused = await api.call("DELETE", f"{DEPLOYMENTS}/a", options, protobuf)
+    assert (status, refused["reason"]) == (409, "Conflict")
