@@ -25,14 +25,26 @@ class Cause:
 
 
 class ApiError(Exception):
-    """A request that failed, as a Status says it. `str(error)` is the message for people."""
+    """A request that failed, as a Status says it. `str(error)` is the message for people.
 
-    def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
+    `metadata` is the Status' ListMeta: the token with which an expired list can be continued.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: dict[str, Any] | None = None,
+        *,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.details = details or {}
+        self.metadata = metadata or {}
 
     @property
     def causes(self) -> list[dict[str, str]]:
@@ -44,7 +56,7 @@ class ApiError(Exception):
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,

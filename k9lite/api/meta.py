@@ -51,9 +51,11 @@ class DeleteOptions:
     @classmethod
     def parse(cls, body: Any, query: dict[str, str]) -> DeleteOptions:
         """From a request's body and query. Raises ApiError 400 or 422."""
-        body = body or {}
+        body = {} if body is None else body
         if not isinstance(body, dict):
             raise bad_request("DeleteOptions must be an object")
+        if body.get("kind") not in (None, "", "DeleteOptions"):
+            raise bad_request(f"the body of a DELETE must be DeleteOptions, not {body['kind']}")
         check_types("v1", "DeleteOptions", body)
         preconditions = body.get("preconditions") or {}
         grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))

@@ -159,12 +159,12 @@ def _unknown_field(field: str) -> ApiError:
     return bad_request(f"field label not supported: {field}")
 
 
-def field_reader(path: str) -> Callable[[Obj], str]:
-    """Reads a dotted path; absent is the empty string, booleans as `true` and `false`."""
+def field_reader(path: str, default: bool | int | str = "") -> Callable[[Obj], str]:
+    """Reads a dotted path; absent is the default, booleans are `true` and `false`."""
     keys = path.split(".")
 
     def read(obj: Obj) -> str:
-        value: Any = dig(obj, *keys, default="")
+        value: Any = dig(obj, *keys, default=default)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     return read

@@ -45,9 +45,24 @@ def _row(resource: Resource, obj: Obj, now: float, include_object: str) -> Obj:
     if include_object == "Object":
         row["object"] = obj
     elif include_object == "Metadata":
-        row["object"] = {
-            "kind": "PartialObjectMetadata",
-            "apiVersion": "meta.k8s.io/v1",
-            "metadata": obj.get("metadata") or {},
-        }
+        row["object"] = partial(obj)
     return row
+
+
+def partial(obj: Obj) -> Obj:
+    """The object as a PartialObjectMetadata."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": obj.get("metadata") or {},
+    }
+
+
+def partial_list(objs: Iterable[Obj], metadata: Obj) -> Obj:
+    """A PartialObjectMetadataList with that ListMeta."""
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        "items": [partial(obj) for obj in objs],
+    }

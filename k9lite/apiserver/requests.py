@@ -10,7 +10,7 @@ import orjson
 
 from k9lite.api import protobuf
 from k9lite.api.catalog import by_path
-from k9lite.api.errors import bad_request, unknown_path, unsupported_media_type
+from k9lite.api.errors import ApiError, bad_request, unknown_path, unsupported_media_type
 from k9lite.api.resources import Resource
 
 MAX_BODY = 3 * 1024 * 1024
@@ -86,10 +86,29 @@ def _parse_yaml(body: bytes) -> Any:
         raise bad_request(f"the request body is not valid YAML: {error}") from error
 
 
-def wants_table(accept: str) -> bool:
-    """Whether the first acceptable type is a meta.k8s.io/v1 Table."""
-    first = accept.partition(",")[0].replace(" ", "")
-    return "as=Table" in first and "v=v1" in first.split(";") and "g=meta.k8s.io" in first
+PLAIN, TABLE, PARTIAL = "", "Table", "PartialObjectMetadata"
+_JSON = (JSON, "application/*", "*/*", "", protobuf.MEDIA_TYPE)
+
+
+def form_of(accept: str) -> str:
+    """The form of an answer: PLAIN, TABLE or PARTIAL, by the first acceptable clause that can be served.
+
+    Who accepts protobuf gets JSON: every client that asks for protobuf looks at the answer's own Content-Type.
+    Raises ApiError 406.
+    """
+    for clause in accept.split(","):
+        media, *parameters = (part.strip() for part in clause.split(";"))
+        asked = dict(part.partition("=")[::2] for part in parameters if "=" in part)
+        kind = asked.get("as", "").removesuffix("List")
+        if media.lower() not in _JSON or asked.get("q") == "0":
+            continue
+        if not kind:
+            return PLAIN
+        if kind in (TABLE, PARTIAL) and (asked.get("g"), asked.get("v")) == ("meta.k8s.io", "v1"):
+            return kind
+    raise ApiError(406, "NotAcceptable", "only the following media types are accepted: application/json, "
+                   "application/json;as=Table;v=v1;g=meta.k8s.io, "
+                   "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io")  # fmt: skip
 
 
 def is_true(query: Mapping[str, str], key: str) -> bool:

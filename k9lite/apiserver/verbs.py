@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from k9lite.api.catalog import PODS
-from k9lite.api.errors import ApiError, bad_request, expired
+from k9lite.api.errors import ApiError, bad_request, invalid
 from k9lite.api.meta import DeleteOptions
-from k9lite.api.objects import Obj, dig, encode, name_of, namespace_of
+from k9lite.api.objects import Obj, dig, encode, name_of
 from k9lite.api.selectors import FieldSelector, LabelSelector
-from k9lite.api.table import table
+from k9lite.api.table import partial, partial_list, table
+from k9lite.api.validation import unsupported
 from k9lite.apiserver.discovery import SUBRESOURCE_VERBS
-from k9lite.apiserver.requests import Target, is_true, parse_body, wants_table, whole_number
-from k9lite.apiserver.watches import Encoder, lines, start_of
+from k9lite.apiserver.listing import check_not_in_the_future, cut, find, page_of
+from k9lite.apiserver.requests import PARTIAL, TABLE, Target, form_of, is_true, parse_body, whole_number
+from k9lite.apiserver.watches import Encoder, failure, lines, start_of
 from k9lite.registry.registry import Deleted, Registry
 from k9lite.registry.scale import patch_scale, put_scale, scale_of
 from k9lite.store.watch import Stored, Watch
@@ -30,6 +31,7 @@ Query = Mapping[str, str]
 Answer = tuple[int, bytes]
 
 METHOD_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
+OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
 
 class Verbs:
@@ -44,71 +46,44 @@ class Verbs:
         """Everything but streams."""
         method, query = request.method, request.query
         content_type = request.headers.get("Content-Type", "")
-        if target.subresource and METHOD_VERBS.get(method) not in SUBRESOURCE_VERBS.get(target.subresource, []):
+        if _verb(method, target) not in _verbs_of(target):
             raise _not_allowed()
         if method == "GET":
             accept = request.headers.get("Accept", "")
-            return self._get(target, query, accept) if target.name else self._list(target, query, accept)
+            return self._get(target, query, accept) if target.name else await self._list(target, query, accept)
         if method == "POST":
             return await self._create(target, query, parse_body(content_type, body))
-        if method == "PUT" and target.name:
+        if method == "PUT":
             return await self._update(target, query, parse_body(content_type, body))
-        if method == "PATCH" and target.name:
+        if method == "PATCH":
             return await self._patch(target, query, content_type, body)
-        if method == "DELETE" and not target.subresource:
-            options = DeleteOptions.parse(parse_body(content_type, body) if body.strip() else None, dict(query))
-            return await (self._delete(target, options) if target.name else self._delete_all(target, query, options))
-        raise _not_allowed()
+        options = DeleteOptions.parse(parse_body(content_type, body) if body.strip() else None, dict(query))
+        return await (self._delete(target, options) if target.name else self._delete_all(target, query, options))
 
     # Reading -----------------------------------------------------------------------------------------
     def _get(self, target: Target, query: Query, accept: str) -> Answer:
+        check_not_in_the_future(query, self._store)
         stored = self._registry.get(target.resource, target.namespace or "", target.name)
         if target.subresource == "scale":
             return 200, encode(scale_of(stored.obj))
-        if wants_table(accept):
+        form = form_of(accept)
+        if form == TABLE:
             return 200, self._table(target, [stored], {"resourceVersion": str(stored.rv)}, query)
-        return 200, stored.body
+        return 200, encode(partial(stored.obj)) if form == PARTIAL else stored.body
 
-    def _list(self, target: Target, query: Query, accept: str) -> Answer:
-        self._check_list_options(query)
-        rv, after, left_out = self._store.rv, _continue_of(query), 0
-        matches = self._selection(target, query)
-        found = [stored for stored in self._store.list(target.resource.key, target.namespace) if matches(stored.obj)]
-        limit = whole_number(query, "limit") or 0
-        if after is not None:
-            rv = after[0]
-            if rv < self._store.oldest:
-                raise expired("The provided continue parameter is too old to display a consistent list result.")
-            found = [stored for stored in found if (namespace_of(stored.obj), name_of(stored.obj)) > after[1:]]
-        metadata = {"resourceVersion": str(rv)}
-        if limit and len(found) > limit:
-            left_out, found = len(found) - limit, found[:limit]
-            metadata["continue"] = _continue_token(rv, found[-1].obj)
-        if wants_table(accept):
-            return 200, self._table(target, found, metadata, query)
-        extra = b',"remainingItemCount":' + str(left_out).encode() if left_out and not _selects(query) else b""
+    async def _list(self, target: Target, query: Query, accept: str) -> Answer:
+        page, matches, form = page_of(query, self._store), self._selection(target, query), form_of(accept)
+        rv = page.rv if page.rv is not None else self._store.rv
+        found = await find(self._store, target.resource.key, target.namespace, page)
+        chosen = [stored for stored in found if matches(stored.obj)]
+        chosen, metadata = cut(chosen, page, rv, counts=not _selects(query))
+        if form == TABLE:
+            return 200, self._table(target, chosen, metadata, query)
+        if form == PARTIAL:
+            return 200, encode(partial_list([stored.obj for stored in chosen], metadata))
         head = encode({"kind": target.resource.kind + "List", "apiVersion": target.resource.api_version})[:-1]
-        items = b",".join(stored.body for stored in found)
-        return 200, b"".join((head, b',"metadata":', encode(metadata)[:-1], extra, b'},"items":[', items, b"]}"))
-
-    def _check_list_options(self, query: Query) -> None:
-        match, rv = query.get("resourceVersionMatch"), query.get("resourceVersion")
-        if query.get("sendInitialEvents"):
-            why = "sendInitialEvents is forbidden for list"
-            raise ApiError(
-                422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: {why}'
-            )
-        if match and not rv:
-            why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
-            raise ApiError(
-                422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: {why}'
-            )
-        wanted = whole_number(query, "resourceVersion")
-        if wanted and wanted > self._store.rv:
-            raise ApiError(
-                504, "Timeout", f"Too large resource version: {wanted}, current: {self._store.rv}",
-                {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]},
-            )  # fmt: skip
+        items = b",".join(stored.body for stored in chosen)
+        return 200, b"".join((head, b',"metadata":', encode(metadata), b',"items":[', items, b"]}"))
 
     def _table(self, target: Target, found: list[Stored], metadata: Obj, query: Query) -> bytes:
         include = query.get("includeObject") or "Metadata"
@@ -141,11 +116,17 @@ class Verbs:
     def watch(self, target: Target, query: Query, accept: str, seconds: float) -> tuple[Watch, AsyncIterator[bytes]]:
         """Chunks of event lines, and the watch to close in the end. Raises ApiError before the first."""
         matches = self._selection(target, query)
-        include = (query.get("includeObject") or "Metadata") if wants_table(accept) else None
-        start = start_of(self._store, query, target.resource, target.namespace)
-        encoder = Encoder(target.resource, self._registry.clock, include)
+        encoder = Encoder(
+            target.resource, self._registry.clock, form_of(accept), query.get("includeObject") or "Metadata"
+        )
+        try:
+            start = start_of(self._store, query, target.resource, target.namespace)
+        except ApiError as error:
+            if error.code != 410:
+                raise
+            return self._store.watch(target.resource.key, target.namespace), failure(encoder, error)
         bookmarks = is_true(query, "allowWatchBookmarks")
-        return start[1], lines(self._store, encoder, start, matches, bookmarks=bookmarks, seconds=seconds)
+        return start.watch, lines(self._store, encoder, start, matches, bookmarks=bookmarks, seconds=seconds)
 
     async def log(self, target: Target, query: Query) -> AsyncIterator[bytes]:
         """The log of one container. Raises ApiError 400 or 404 before the first line."""
@@ -177,25 +158,29 @@ class Verbs:
             raise bad_request("the request body must be an object")
         if target.subresource == "eviction":
             options = DeleteOptions.parse(dig(obj, "deleteOptions"), dict(query))
+            _check_named(obj, target.name)
             await self._registry.delete(target.resource, target.namespace or "", target.name, options)
             return 201, encode(_success(None))
         if target.subresource == "binding":
             node = str(dig(obj, "target", "name", default=""))
-            await self._registry.bind(target.namespace or "", target.name, node, uid=dig(obj, "metadata", "uid"))
+            uid, dry_run = dig(obj, "metadata", "uid"), _dry_run(query, "POST")
+            _check_named(obj, target.name)
+            await self._registry.bind(target.namespace or "", target.name, node, uid=uid, dry_run=dry_run)
             return 201, encode(_success(None))
-        if target.name or target.namespace is None:
-            raise _not_allowed()
-        stored = await self._registry.create(target.resource, target.namespace, obj, dry_run=_dry_run(query))
+        stored = await self._registry.create(
+            target.resource, target.namespace or "", obj, dry_run=_dry_run(query, "POST")
+        )
         return 201, stored.body
 
     async def _update(self, target: Target, query: Query, obj: Any) -> Answer:
-        space, dry_run = target.namespace or "", _dry_run(query)
+        space, dry_run = target.namespace or "", _dry_run(query, "PUT")
         if target.subresource == "scale":
             scale = await put_scale(self._registry, target.resource, space, target.name, obj, dry_run=dry_run)
             return 200, encode(scale)
         if target.subresource == "finalize":
             finalizers = dig(obj, "spec", "finalizers", default=[])
-            return 200, (await self._registry.finalize_namespace(target.name, finalizers)).body
+            stored = await self._registry.finalize_namespace(target.name, finalizers, dry_run=dry_run)
+            return 200, stored.body
         stored = await self._registry.update(
             target.resource, space, target.name, obj, subresource=target.subresource or None, dry_run=dry_run
         )
@@ -207,7 +192,7 @@ class Verbs:
             patch = orjson.loads(body) if kind.endswith("+json") else None  # other types are refused later
         except orjson.JSONDecodeError as error:
             raise bad_request(f"error decoding patch: {error}") from error
-        space, dry_run = target.namespace or "", _dry_run(query)
+        space, dry_run = target.namespace or "", _dry_run(query, "PATCH")
         if target.subresource == "scale":
             scale = await patch_scale(self._registry, target.resource, space, target.name, kind, patch, dry_run=dry_run)
             return 200, encode(scale)
@@ -232,10 +217,34 @@ def _not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
-def _dry_run(query: Query) -> bool:
+def _check_named(obj: Obj, name: str) -> None:
+    """What a subresource is sent may leave out its name, but not give another."""
+    given = dig(obj, "metadata", "name")
+    if given not in (None, "", name):
+        raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
+
+
+def _verb(method: str, target: Target) -> str:
+    """The verb of discovery and authorization; empty for a method that is none."""
+    if target.name:
+        return {**METHOD_VERBS, "DELETE": "delete"}.get(method, "")
+    everywhere = target.resource.namespaced and target.namespace is None
+    verbs = {"GET": "list"} if everywhere else {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+    return verbs.get(method, "")
+
+
+def _verbs_of(target: Target) -> Sequence[str]:
+    if target.subresource:
+        return SUBRESOURCE_VERBS.get(target.subresource, ())
+    # POST to an object is never a creation, whatever the verbs of its collection are.
+    return [verb for verb in target.resource.verbs if not (verb == "create" and target.name)]
+
+
+def _dry_run(query: Query, method: str) -> bool:
+    """Raises ApiError 422."""
     value = query.get("dryRun", "")
     if value not in ("", "All"):
-        raise bad_request(f'dryRun: Unsupported value: "{value}": supported values: "All"')
+        raise invalid(OPTIONS[method], "meta.k8s.io", "", [unsupported("dryRun", [value], ("All",))])
     return value == "All"
 
 
@@ -257,19 +266,3 @@ def _success(target: Target | None, uid: str = "") -> Obj:
 
 def _selects(query: Query) -> bool:
     return bool(query.get("labelSelector") or query.get("fieldSelector"))
-
-
-def _continue_token(rv: int, last: Obj) -> str:
-    return base64.urlsafe_b64encode(encode([rv, namespace_of(last), name_of(last)])).decode()
-
-
-def _continue_of(query: Query) -> tuple[int, str, str] | None:
-    """(rv, namespace, name) after which to go on. Raises ApiError 400 or 410."""
-    token = query.get("continue", "")
-    if not token:
-        return None
-    try:
-        rv, namespace, name = orjson.loads(base64.urlsafe_b64decode(token))
-        return int(rv), str(namespace), str(name)
-    except (ValueError, TypeError) as error:
-        raise bad_request("continue key is not valid: it is not one this server gave") from error

@@ -7,14 +7,15 @@ its last matching content is sent with the event's resourceVersion (cacher.conve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import NamedTuple
 
 from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj, encode
 from k9lite.api.resources import Resource
-from k9lite.api.table import table
-from k9lite.apiserver.requests import whole_number
+from k9lite.api.table import partial, table
+from k9lite.apiserver.listing import check_watch_options
+from k9lite.apiserver.requests import PARTIAL, TABLE, whole_number
 from k9lite.clock import Clock
 from k9lite.store.store import Store
 from k9lite.store.watch import Event, Stored, Watch
@@ -30,14 +31,17 @@ Matches = Callable[[Obj], bool]
 class Encoder:
     """Events as lines. A Table's column definitions are sent with the first event alone."""
 
-    def __init__(self, resource: Resource, clock: Clock, include_object: str | None) -> None:
+    def __init__(self, resource: Resource, clock: Clock, form: str, include_object: str) -> None:
         self._resource = resource
         self._clock = clock
+        self._form = form
         self._include_object = include_object
         self._first = True
 
     def line(self, verb: str, obj: Obj, body: bytes | None = None) -> bytes:
-        if self._include_object is not None and verb not in ("BOOKMARK", "ERROR"):
+        if self._form == PARTIAL and verb != "ERROR":
+            body = encode(partial(obj))
+        elif self._form == TABLE and verb not in ("BOOKMARK", "ERROR"):
             rv = obj["metadata"]["resourceVersion"]
             body = encode(
                 table(self._resource, [obj], rv, self._clock.time(), self._include_object, columns=self._first)
@@ -68,59 +72,68 @@ class Encoder:
         return self.line("BOOKMARK", obj)
 
 
-def start_of(store: Store, query: Any, resource: Resource, namespace: str | None) -> tuple[list[Stored], Watch, bool]:
-    """What a watch begins with: objects to announce, the live events after them, and whether to mark their end.
+class Start(NamedTuple):
+    """What a watch begins with: objects to announce, the events after them, whether to mark the end of the objects."""
+
+    initial: list[Stored]
+    watch: Watch
+    marks_end: bool
+    rv: int
+    """The resourceVersion after which the events begin."""
+
+
+def start_of(store: Store, query: Mapping[str, str], resource: Resource, namespace: str | None) -> Start:
+    """The objects are in the order of their resourceVersions, so that a client may resume from any of them.
 
     Raises ApiError 400, 410, 422 or 504.
     """
+    check_watch_options(query)
     asks_initial = query.get("sendInitialEvents", "")
     since = whole_number(query, "resourceVersion") or 0
-    if asks_initial and query.get("resourceVersionMatch") != "NotOlderThan":
-        raise ApiError(
-            422, "Invalid", 'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: '
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )  # fmt: skip
-    if asks_initial.lower() in ("true", "1"):
-        return store.list(resource.key, namespace), store.watch(resource.key, namespace), True
-    if since == 0 and not asks_initial:
-        return store.list(resource.key, namespace), store.watch(resource.key, namespace), False
-    return [], store.watch(resource.key, namespace, since=since or None), False
+    wants_initial = asks_initial.lower() in ("true", "1")
+    if since > store.rv:
+        raise store.too_large(since)
+    if wants_initial or (since == 0 and not asks_initial):
+        initial = sorted(store.list(resource.key, namespace), key=lambda stored: stored.rv)
+        return Start(initial, store.watch(resource.key, namespace), wants_initial, store.rv)
+    return Start([], store.watch(resource.key, namespace, since=since or None), False, since or store.rv)
+
+
+async def failure(encoder: Encoder, error: ApiError) -> AsyncIterator[bytes]:
+    """A stream that says why it is none."""
+    yield encoder.line("ERROR", error.to_status())
 
 
 async def lines(
-    store: Store,
-    encoder: Encoder,
-    start: tuple[list[Stored], Watch, bool],
-    matches: Matches,
-    *,
-    bookmarks: bool,
-    seconds: float,
+    store: Store, encoder: Encoder, start: Start, matches: Matches, *, bookmarks: bool, seconds: float
 ) -> AsyncIterator[bytes]:
-    """Chunks of whole lines, as they happen, for that many seconds."""
-    initial, watch, marks_end = start
+    """Chunks of whole lines, as they happen, for that many seconds. The last one is a bookmark, if those are wanted."""
+    initial, watch, marks_end, last = start
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    last = store.rv
     async with watch:
         for index in range(0, len(initial), CHUNK):
             page = initial[index : index + CHUNK]
             yield b"".join(encoder.line("ADDED", found.obj, found.body) for found in page if matches(found.obj))
-        if marks_end:
+        if marks_end and bookmarks:
             yield encoder.bookmark(last, initial_events_end=True)
         next_event = asyncio.ensure_future(anext(watch))
+        next_bookmark = min(loop.time() + BOOKMARK_SECONDS, end)
         try:
-            while (left := end - loop.time()) > 0:
-                done, _ = await asyncio.wait({next_event}, timeout=min(left, BOOKMARK_SECONDS))
-                if not done:
+            while (now := loop.time()) < end:
+                done, _ = await asyncio.wait({next_event}, timeout=next_bookmark - now)
+                if done:
+                    chunk, last, ended = _gather(next_event, watch, encoder, matches, last)
+                    if chunk:
+                        yield chunk
+                    if ended:
+                        return
+                    next_event = asyncio.ensure_future(anext(watch))
+                if loop.time() >= next_bookmark:
+                    next_bookmark = min(loop.time() + BOOKMARK_SECONDS, end)
                     if bookmarks:
-                        yield encoder.bookmark(max(last, store.rv if not watch.ready_count() else last))
-                    continue
-                chunk, last, ended = _gather(next_event, watch, encoder, matches, last)
-                if chunk:
-                    yield chunk
-                if ended:
-                    return
-                next_event = asyncio.ensure_future(anext(watch))
+                        has_all = watch.is_caught_up and not next_event.done()
+                        yield encoder.bookmark(last := store.rv if has_all else last)
         finally:
             next_event.cancel()
             await asyncio.gather(next_event, return_exceptions=True)

@@ -208,7 +208,9 @@ class Registry:
                     raise
         raise AssertionError("unreachable")
 
-    async def bind(self, namespace: str, name: str, node: str, *, uid: str | None = None) -> Stored:
+    async def bind(
+        self, namespace: str, name: str, node: str, *, uid: str | None = None, dry_run: bool = False
+    ) -> Stored:
         """The `binding` subresource: give a pod its node, once, and say so in its conditions. Raises ApiError."""
         current = self.get(PODS, namespace, name)
         if is_deleting(current.obj):
@@ -219,6 +221,8 @@ class Registry:
         obj["spec"]["nodeName"] = node
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
         set_condition(obj.setdefault("status", {}), scheduled, self.now())
+        if dry_run:
+            return Stored(obj, encode(obj), current.rv)
         return await self.store.update(PODS.key, namespace, name, obj, rv=current.rv, uid=uid)
 
     # Delete ------------------------------------------------------------------------------------------
@@ -261,7 +265,7 @@ class Registry:
         if resource is NAMESPACES:
             obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
         if options.dry_run:
-            return Deleted(current, False)
+            return Deleted(Stored(obj, encode(obj), current.rv), False)
         space = metadata.get("namespace", "")
         return Deleted(await self.store.update(resource.key, space, name_of(obj), obj, rv=current.rv), False)
 
@@ -271,7 +275,8 @@ class Registry:
             why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
             raise conflict(resource.key, metadata["name"], why)
         if options.rv is not None and options.rv != current.rv:
-            raise conflict(resource.key, metadata["name"])
+            why = f"Precondition failed: ResourceVersion in precondition: {options.rv}, "
+            raise conflict(resource.key, metadata["name"], f"{why}ResourceVersion in object meta: {current.rv}")
         if resource is NAMESPACES and metadata["name"] in PROTECTED_NAMESPACES:
             raise forbidden(resource.key, metadata["name"], "this namespace may not be deleted")
 
@@ -290,7 +295,7 @@ class Registry:
         self._allocator.release(addresses_of(removed.obj), ports_of(removed.obj))
         return removed
 
-    async def finalize_namespace(self, name: str, finalizers: list[str]) -> Stored:
+    async def finalize_namespace(self, name: str, finalizers: list[str], *, dry_run: bool = False) -> Stored:
         """The `finalize` subresource: sets spec.finalizers; the namespace goes with the last of them.
 
         A create that was let in just before the namespace began to end may have been written after its content was
@@ -299,6 +304,8 @@ class Registry:
         current = self.get(NAMESPACES, "", name)
         obj = current.copy()
         obj.setdefault("spec", {})["finalizers"] = finalizers
+        if dry_run:
+            return Stored(obj, encode(obj), current.rv)
         if not finalizers and is_deleting(obj):
             removed = await self._remove(NAMESPACES, current, current.rv)
             await self._sweep(name)

@@ -123,6 +123,34 @@ class Store:
             return [found[name] for name in sorted(found)]
         return [spaces[space][name] for space in sorted(spaces) for name in sorted(spaces[space])]
 
+    async def list_at(self, resource: str, namespace: str | None, rv: int) -> _StoredList:
+        """As `list` would have answered at that resourceVersion: today's objects, with what came after undone.
+
+        Raises ApiError 410 if that is no longer in the history.
+        """
+        if rv < self.oldest:
+            raise expired(f"too old resource version: {rv} ({self.oldest})")
+        found: dict[tuple[str, str], Stored | None] = {}
+        for stored in self.list(resource, namespace):
+            metadata = stored.obj["metadata"]
+            found[metadata.get("namespace", ""), metadata["name"]] = stored
+        undone: set[tuple[str, str]] = set()
+        after, upto = rv, self.rv
+        while after < upto and (events := await self._missed(after, upto, resource)):
+            for event in events:
+                key = (event.namespace, event.name)
+                if event.resource == resource and namespace in (None, event.namespace) and key not in undone:
+                    undone.add(key)
+                    found[key] = event.old
+            after = events[-1].rv
+        return [kept for key in sorted(found) if (kept := found[key]) is not None]
+
+    def too_large(self, rv: int) -> ApiError:
+        """504: a resourceVersion that was not given yet."""
+        causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+        return ApiError(504, "Timeout", f"Too large resource version: {rv}, current: {self.rv}",
+                        {"causes": causes, "retryAfterSeconds": 1})  # fmt: skip
+
     def watch(
         self,
         resource: str | None,
@@ -148,9 +176,7 @@ class Store:
 
             replay = (read, since, self.rv)
         elif since is not None and since > self.rv:
-            raise ApiError(504, "Timeout", f"Too large resource version: {since}, current: {self.rv}",
-                           {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
-                            "retryAfterSeconds": 1})  # fmt: skip
+            raise self.too_large(since)
         watch = Watch(wants, max_pending=max_pending, on_close=self._watches.discard, replay=replay)
         self._watches.add(watch)
         return watch

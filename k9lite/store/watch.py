@@ -124,9 +124,10 @@ class Watch:
         source.clear()
         return taken
 
-    def ready_count(self) -> int:
-        """How many events can be had at once."""
-        return len(self._missed) + len(self._pending)
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether its reader has had every event so far."""
+        return not (self._missed or self._pending or self._replay or self._overflown)
 
     def close(self) -> None:
         self._closed = True

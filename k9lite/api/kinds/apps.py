@@ -179,7 +179,7 @@ REPLICASETS = Resource(
     short_names=("rs",), categories=("all",), subresources=("status", "scale"), has_generation=True,
     default=_default_replicaset, reset_status=_empty_replicaset_status,
     validate=_validate_workload, validate_update=_validate_selector_update,
-    selectable_fields={"status.replicas": field_reader("status.replicas")},
+    selectable_fields={"status.replicas": field_reader("status.replicas", 0)},
     columns=(
         NAME,
         Column("Desired", _number("spec", "replicas"), type="integer"),

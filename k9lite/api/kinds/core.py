@@ -18,7 +18,7 @@ from k9lite.api.printing import (
     restarts_cell,
     text_or,
 )
-from k9lite.api.resources import Column, Resource
+from k9lite.api.resources import ORDINARY_VERBS, Column, Resource
 from k9lite.api.selectors import field_reader
 from k9lite.api.validation import (
     not_allowed,
@@ -47,6 +47,7 @@ def _namespace_status(obj: Obj) -> None:
 NAMESPACES = Resource(
     "", "v1", "Namespace", "namespaces", "namespace",
     namespaced=False, short_names=("ns",), subresources=("status", "finalize"), name_rule="label",
+    verbs=tuple(verb for verb in ORDINARY_VERBS if verb != "deletecollection"),
     default=_default_namespace, carry_over=_carry_over_namespace, reset_status=_namespace_status,
     selectable_fields={"status.phase": field_reader("status.phase")},
     columns=(NAME, Column("Status", lambda obj, _: dig(obj, "status", "phase", default="")), AGE),
@@ -79,7 +80,7 @@ def _node_info(field: str) -> Any:
 NODES = Resource(
     "", "v1", "Node", "nodes", "node",
     namespaced=False, short_names=("no",), subresources=("status",),
-    selectable_fields={"spec.unschedulable": field_reader("spec.unschedulable")},
+    selectable_fields={"spec.unschedulable": field_reader("spec.unschedulable", False)},
     columns=(
         NAME, Column("Status", _node_status), Column("Roles", _roles), AGE,
         Column("Version", _node_info("kubeletVersion")),
@@ -145,16 +146,22 @@ def _validate_pod_update(new: Obj, old: Obj) -> list[Cause]:
 
 
 _POD_FIELDS = (
-    "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-    "status.phase", "status.podIP", "status.nominatedNodeName",
+    "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase",
+    "status.podIP", "status.nominatedNodeName",
 )  # fmt: skip
+
+
+def _pod_ips(obj: Obj) -> str:
+    return ",".join(str(entry.get("ip")) for entry in dig(obj, "status", "podIPs", default=[]))
+
 
 PODS = Resource(
     "", "v1", "Pod", "pods", "pod",
     short_names=("po",), categories=("all",), subresources=("status", "log", "binding", "eviction"), graceful=True,
     default=_default_pod, reset_status=_pod_status_reset,
     validate=lambda obj: podspec.validate_pod_spec(obj.get("spec"), "spec"), validate_update=_validate_pod_update,
-    selectable_fields={path: field_reader(path) for path in _POD_FIELDS},
+    selectable_fields={path: field_reader(path) for path in _POD_FIELDS}
+    | {"spec.hostNetwork": field_reader("spec.hostNetwork", False), "status.podIPs": _pod_ips},
     columns=(
         NAME,
         Column("Ready", lambda obj, _: pod_ready(obj)),
@@ -219,7 +226,7 @@ EVENTS = Resource(
     "", "v1", "Event", "events", "event",
     short_names=("ev",), validate=_validate_event,
     selectable_fields={path: field_reader(path) for path in _EVENT_FIELDS}
-    | {"source": field_reader("source.component")},
+    | {"source": lambda obj: str(dig(obj, "source", "component") or obj.get("reportingComponent") or "")},
     columns=(
         Column("Last Seen", _last_seen),
         Column("Type", lambda obj, _: str(obj.get("type", ""))),
