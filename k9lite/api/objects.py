@@ -25,6 +25,17 @@ def encode(obj: Any) -> bytes:
     return orjson.dumps(obj)
 
 
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON. `==` alone takes true for 1."""
+    if one != other:
+        return False
+    if isinstance(one, dict):
+        return all(same_json(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return all(map(same_json, one, other))
+    return isinstance(one, bool) == isinstance(other, bool)
+
+
 def dig(obj: Mapping[str, Any] | None, *path: str, default: Any = None) -> Any:
     """The value under nested keys, or `default` where any of them is absent or null."""
     value: Any = obj

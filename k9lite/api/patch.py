@@ -40,19 +40,6 @@ def merge(target: Any, patch: Any) -> Any:
     return merged
 
 
-def merge_patch_between(old: Any, new: Any) -> Any:
-    """The smallest merge patch that makes `new` out of `old`."""
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return new
-    patch = {key: None for key in old if key not in new}
-    patch |= {
-        key: merge_patch_between(old[key], value) if key in old else value
-        for key, value in new.items()
-        if key not in old or old[key] != value
-    }
-    return patch
-
-
 def _json_patch(patch: Any, obj: Obj) -> Obj:
     import jsonpatch
     from jsonpointer import JsonPointerException

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from k9lite.api.errors import ApiError
-from k9lite.api.objects import Obj, annotations_of, copy_of, name_of
+from k9lite.api.objects import Obj, annotations_of, copy_of, name_of, same_json
 from k9lite.api.resources import Resource
 from k9lite.client.rest import KubeClient
 
@@ -125,7 +125,7 @@ def difference(old: Obj, new: Obj) -> Obj:
             inner = difference(old[key], value)
             if inner:
                 patch[key] = inner
-        elif value != old[key]:
+        elif not same_json(value, old[key]):
             patch[key] = value
     return patch
 

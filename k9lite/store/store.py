@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from k9lite.api.errors import ApiError, already_exists, bad_request, conflict, expired, internal, not_found
-from k9lite.api.objects import Obj
+from k9lite.api.objects import Obj, same_json
 from k9lite.clock import Clock
 from k9lite.store.lock import DirectoryLock
 from k9lite.store.log import Log, Row
@@ -368,7 +368,7 @@ def _refusal(write: _Write, current: Stored | None) -> ApiError | None:
 def _same(obj: Obj, current: Stored) -> bool:
     """Whether an update changes nothing but the resourceVersion."""
     obj["metadata"]["resourceVersion"] = str(current.rv)
-    return obj == current.obj
+    return same_json(obj, current.obj)
 
 
 def _event(row: Row, old: bytes | None) -> Event:

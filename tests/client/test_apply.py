@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given
 
 from k9lite.api.catalog import DEPLOYMENTS, SERVICES
-from k9lite.api.objects import Obj, annotations_of, copy_of
+from k9lite.api.objects import Obj, annotations_of, copy_of, same_json
+from k9lite.api.patch import MERGE, apply_patch
 from k9lite.client.apply import LAST_APPLIED, apply, difference, merge
+from tests.support.objects import json_objects
 from tests.support.server import Server
 
 
@@ -39,6 +42,12 @@ def deployment(**container: Any) -> Obj:
 )
 def test_merge(last: Obj, wanted: Obj, live: Obj, merged: Obj) -> None:
     assert merge(last, wanted, live) == merged
+
+
+@example({"a": True}, {"a": 1})
+@given(json_objects, json_objects)
+def test_the_difference_leads_from_one_to_the_other(old: Obj, new: Obj) -> None:
+    assert same_json(apply_patch(MERGE, difference(old, new), old), new)
 
 
 def test_elements_with_a_key_are_merged_one_by_one() -> None:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k9lite.api.errors import ApiError
@@ -84,6 +84,7 @@ async def test_an_unchanged_object_is_not_written(tmp_path: Path) -> None:
         again = await store.update("pods", "default", "a", obj("a"))
         assert again is made
         assert store.rv == 1
+        assert (await store.update("pods", "default", "a", obj("a", False))).rv == 2  # 0 and false are not the same
 
 
 async def test_the_second_owner_is_told_the_first(tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def entry_of(event: Event) -> Entry:
     return event.rv, event.verb, event.stored.body, event.old.body if event.old else None
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(steps, st.integers(0, 40), st.booleans())
 def test_any_writes_reopen_the_same_and_replay_exactly(sequence: list[Step], since: int, reopen: bool) -> None:
     async def check() -> None:

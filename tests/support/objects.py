@@ -1,10 +1,20 @@
-"""Small objects to create."""
+"""Small objects to create, and any objects there may be."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from k9lite.api.objects import Obj
+
+json_leaves = st.one_of(st.booleans(), st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2))
+json_objects = st.recursive(
+    st.dictionaries(st.sampled_from("abc"), json_leaves, max_size=3),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), st.one_of(json_leaves, inner), max_size=3),
+    max_leaves=8,
+)
+"""Nested objects of few keys, so that two of them meet in some."""
 
 
 def deployment(name: str = "web", **spec: Any) -> Obj:

@@ -44,7 +44,7 @@ def _configured(model: RowModel, setup: tuple[str, str, bool, bool]) -> RowModel
     return model
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(events=_EVENTS, setup=_SETUPS, late=st.booleans())
 def test_any_events_give_the_rows_of_a_fresh_list(
     events: list[tuple[str, Obj]], setup: tuple[str, str, bool, bool], late: bool
