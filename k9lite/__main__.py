@@ -33,18 +33,15 @@ def _open_app(request: AppRequest) -> int:
     """Show the full-screen app until the user leaves; the control plane starts meanwhile, where one is needed."""
     import asyncio
 
-    from k9lite import local
+    from k9lite import contexts
     from k9lite.tui.app import K9liteApp
 
     starts: list[str] = []
 
     async def connect() -> KubeClient:
-        from k9lite.client.rest import KubeClient
-
-        path = request.kubeconfig
-        if path is None and request.context is None:
-            path = await asyncio.to_thread(local.ensure_running, request.settings, starts.append)
-        client = KubeClient.from_kubeconfig(path, request.context)
+        client = await asyncio.to_thread(
+            contexts.client_of, request.settings, request.kubeconfig, request.context, starts.append
+        )
         client.namespace = request.namespace or client.namespace
         return client
 
@@ -53,6 +50,7 @@ def _open_app(request: AppRequest) -> int:
         settings=request.settings,
         read_only=request.read_only,
         initial=request.kinds,
+        kubeconfig=request.kubeconfig,
         started_here=lambda: bool(starts),
     )
     app.run()

@@ -56,7 +56,14 @@ class Context:
     @property
     def is_local(self) -> bool:
         """Whether the command is for k9lite's own control plane, not for another cluster."""
-        return not (self.arg("kubeconfig") or self.arg("context"))
+        from k9lite import contexts
+
+        return contexts.is_local(self._given_kubeconfig, self.arg("context"))
+
+    @property
+    def _given_kubeconfig(self) -> Path | None:
+        given = self.arg("kubeconfig")
+        return Path(given).expanduser() if given else None
 
     def say(self, text: str) -> None:
         """A remark that is not the command's output."""
@@ -65,8 +72,7 @@ class Context:
     def kubeconfig(self) -> Path | None:
         """The kubeconfig to use; starts the local control plane where that is meant. None: kubectl's default."""
         if not self.is_local:
-            given = self.arg("kubeconfig")
-            return Path(given).expanduser() if given else None
+            return self._given_kubeconfig
         from k9lite import local
 
         return local.ensure_running(self.settings, self.say)
@@ -74,9 +80,9 @@ class Context:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[KubeClient]:
         """The client of the cluster, closed at the end."""
-        from k9lite.client.rest import KubeClient
+        from k9lite import contexts
 
-        async with KubeClient.from_kubeconfig(self.kubeconfig(), self.arg("context")) as client:
+        async with contexts.client_of(self.settings, self._given_kubeconfig, self.arg("context"), self.say) as client:
             yield client
 
     def namespace(self, client: KubeClient) -> str:
@@ -84,10 +90,9 @@ class Context:
         return str(self.arg("namespace") or client.namespace)
 
     def app_request(self, *, read_only: bool = False, kinds: tuple[str, ...] = ()) -> AppRequest:
-        given = self.arg("kubeconfig")
         return AppRequest(
             self.settings,
-            Path(given).expanduser() if given else None,
+            self._given_kubeconfig,
             self.arg("context"),
             self.arg("namespace"),
             read_only,

@@ -7,11 +7,11 @@ large, and a table shows a few words of each. `with_columns` gives the kind colu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from k9lite.api.objects import Obj
-from k9lite.api.resources import CellFunction, Column, Resource
+from k9lite.api.resources import Column, Resource
 from k9lite.client.rest import TABLE, KubeClient
 
 CELLS = "cells"
@@ -20,7 +20,7 @@ CELLS = "cells"
 
 def is_tabular(resource: Resource) -> bool:
     """Whether the kind's objects are kept as rows."""
-    return any(column.cell.__qualname__.startswith(_cell.__qualname__) for column in resource.columns)
+    return any(isinstance(column.cell, _Cell) for column in resource.columns)
 
 
 async def with_columns(client: KubeClient, resource: Resource) -> Resource:
@@ -37,7 +37,7 @@ async def with_columns(client: KubeClient, resource: Resource) -> Resource:
 def _column(at: int, definition: dict[str, Any]) -> Column:
     return Column(
         name=str(definition.get("name") or ""),
-        cell=_cell(at),
+        cell=_Cell(at),
         type=str(definition.get("type") or "string"),
         format=str(definition.get("format") or ""),
         priority=int(definition.get("priority") or 0),
@@ -45,12 +45,15 @@ def _column(at: int, definition: dict[str, Any]) -> Column:
     )
 
 
-def _cell(at: int) -> CellFunction:
-    def cell(obj: Obj, _: float) -> Any:
-        cells = obj.get(CELLS) or []
-        return cells[at] if at < len(cells) else None
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One of the cells that came with a row."""
 
-    return cell
+    at: int
+
+    def __call__(self, obj: Obj, _: float) -> Any:
+        cells = obj.get(CELLS) or []
+        return cells[self.at] if self.at < len(cells) else None
 
 
 def rows_of(table: Obj, resource: Resource) -> Iterator[Obj]:

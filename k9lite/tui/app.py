@@ -24,8 +24,10 @@ from k9lite.api.errors import ApiError
 from k9lite.api.objects import dig, is_true, name_of
 from k9lite.api.resources import Resource
 from k9lite.client.errors import ClientError
+from k9lite.contexts import is_production
 from k9lite.settings import Settings
 from k9lite.tui import actions, commands, keys, theming
+from k9lite.tui.clusters import FAILURES, Clusters
 from k9lite.tui.feed import Feed, Subscription
 from k9lite.tui.panes import Location
 from k9lite.tui.screens.home import HOME, HomeScreen
@@ -67,6 +69,7 @@ class K9liteApp(App[None]):
         settings: Settings,
         read_only: bool = False,
         initial: Sequence[str] = (),
+        kubeconfig: Path | None = None,
         started_here: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -80,6 +83,8 @@ class K9liteApp(App[None]):
         self.header_info = HeaderInfo(read_only=read_only)
         self.keymap: dict[str, str] = {}
         self.status: dict[str, Any] = {}
+        self.clusters = Clusters(self, kubeconfig)
+        self._first_client: KubeClient | None = None
         self._connect = connect
         self._initial = initial
         self._started_here = started_here
@@ -133,7 +138,7 @@ class K9liteApp(App[None]):
             try:
                 await asyncio.to_thread(_import_client)
                 client = await self._connect()
-            except (ClientError, ApiError, OSError) as error:
+            except FAILURES as error:
                 self._failure = (str(error), self.clock() + wait)
             except Exception as error:  # a defect of ours is shown too, and does not end the app
                 self._failure = (f"{type(error).__name__}: {error}", self.clock() + wait)
@@ -146,6 +151,7 @@ class K9liteApp(App[None]):
             wait = min(LONGEST_RETRY, wait * 2)
 
     def _connected(self, client: KubeClient) -> None:
+        self._first_client = self._first_client or client
         self.feed = Feed(client, self.update_banner)
         self._namespace_objects = self.feed.subscribe(NAMESPACES, None)
         self._node_objects = self.feed.subscribe(NODES, None)
@@ -178,6 +184,7 @@ class K9liteApp(App[None]):
             return
         with contextlib.suppress(NoMatches):  # not composed yet: dressed again when it is
             screen.query_one(HeaderBar).info = self.header_info
+            screen.set_class(self.header_info.is_guarded, "-guarded")
             footer = screen.query_one(FooterBar)
             footer.crumbs = tuple(each.crumb for each in self.screen_stack if isinstance(each, HostScreen | PageScreen))
             footer.keys = self._footer_keys(screen)
@@ -208,8 +215,7 @@ class K9liteApp(App[None]):
         """Say what is wrong with the connection, if anything is."""
         text, retry_at = self._failure
         if self.feed is not None:
-            lost = self.feed.worst()
-            text, retry_at = (f"connection lost: {lost.error}", lost.retry_at) if lost else (self.feed.failure, None)
+            text, retry_at = self.feed.trouble()
         screen = self.screen if self.screen_stack else None
         if isinstance(screen, HostScreen | PageScreen) and screen.is_mounted:
             with contextlib.suppress(NoMatches):
@@ -218,7 +224,7 @@ class K9liteApp(App[None]):
 
     def _update_header(self, *, connected: bool) -> None:
         client = self.feed.client if self.feed else None
-        node = next(iter(self._node_objects.objects.values()), None) if self._node_objects and self.feed else None
+        nodes = list(self._node_objects.objects.values()) if self._node_objects and self.feed else []
         usage = dig(self.status, "node", default={})
         info = HeaderInfo(
             context=client.context if client else "",
@@ -226,15 +232,17 @@ class K9liteApp(App[None]):
             namespace=self.namespace,
             engine=str(self.status.get("engine", "")),
             version=str(self.status.get("version", "")),
-            node=name_of(node) if node else "",
-            node_ready=is_true(node, "Ready") if node else True,
+            node=f"{len(nodes)} nodes" if len(nodes) > 1 else name_of(nodes[0]) if nodes else "",
+            node_ready=all(is_true(node, "Ready") for node in nodes),
             cpu=_share(usage.get("cpu")),
             memory=_share(usage.get("memory")),
             read_only=self.read_only,
+            production=client is not None and is_production(client.context, client.cluster),
             connected=connected,
         )
         if info != self.header_info:
             self.header_info = info
+            self.screen.set_class(info.is_guarded, "-guarded")
             with contextlib.suppress(NoMatches):
                 self.screen.query_one(HeaderBar).info = info
 
@@ -243,18 +251,14 @@ class K9liteApp(App[None]):
             self.run_worker(self._read_status(), group="status", exclusive=True, exit_on_error=False)
 
     async def _read_status(self) -> None:
-        """Engine and version: from k9lite itself, else the version that any server tells."""
+        """The version that any server tells; engine and load from k9lite itself, other servers are not asked."""
         if self.feed is None:
             return
         client = self.feed.client
-        try:
-            self.status = await client.request("GET", "/k9lite/v1/status")
-        except ApiError:
-            with contextlib.suppress(ApiError, ClientError):
-                answer = await client.request("GET", "/version")
-                self.status = {"version": answer.get("gitVersion", "")}
-        except ClientError:
-            return
+        with contextlib.suppress(ApiError, ClientError):
+            version = str((await client.version()).get("gitVersion", ""))
+            is_own = "k9lite" in version
+            self.status = await client.request("GET", "/k9lite/v1/status") if is_own else {"version": version}
         self.update_banner()
 
     # Where to look -------------------------------------------------------------------------------------
@@ -330,7 +334,7 @@ class K9liteApp(App[None]):
 
     # Commands ----------------------------------------------------------------------------------------
     def complete(self, text: str, history: list[str]) -> str | None:
-        return commands.completion(text, self.namespaces(), history, commands.words())
+        return commands.completion(text, self.namespaces(), history, commands.words(), self.clusters.names)
 
     def run_command(self, text: str) -> None:
         """What was typed after `:`."""
@@ -346,6 +350,8 @@ class K9liteApp(App[None]):
             "home": self._pop_to_home,
             "theme": self.action_change_theme,
         }.get(command.word)
+        if command.word == commands.CONTEXT and not command.context:
+            builtin = self.clusters.choose
         if builtin is not None:
             builtin()
             return
@@ -355,8 +361,12 @@ class K9liteApp(App[None]):
         try:
             if command.context:
                 await self._switch_context(command.context)
+            if command.word == commands.CONTEXT:
+                self._pop_to_home()
+                self.flash(f"context {command.context}")
+                return
             resource = await self._find(command.word)
-        except (ClientError, ApiError, OSError) as error:
+        except FAILURES as error:
             self.flash(str(error), "error")
             return
         if resource is None:
@@ -373,15 +383,25 @@ class K9liteApp(App[None]):
         if known is not None or self.feed is None:
             return known
         from k9lite.client.discovery import find
+        from k9lite.client.tables import with_columns
 
-        return await find(self.feed.client, word)
+        found = await find(self.feed.client, word)
+        with contextlib.suppress(ApiError):  # what the server refuses is said in the table
+            found = await with_columns(self.feed.client, found)
+        return found
 
     async def _switch_context(self, context: str) -> None:
-        from k9lite.client.rest import KubeClient
-
-        client = KubeClient.from_kubeconfig(None, context)
+        """Look at another cluster; if it does not answer, everything stays as it is."""
+        client = await self.clusters.open(context)
         await self._disconnect()
-        self.status = {}
+        self.workers.cancel_group(self, "connect")
+        self._pop_to_home()
+        self._visited.clear()
+        self._place = -1
+        self.status, self._failure = {}, ("", None)
+        for screen in self.hosts():
+            screen.empty()
+        self.set_namespace(client.namespace)
         self._connected(client)
 
     # Keys --------------------------------------------------------------------------------------------
@@ -443,12 +463,15 @@ class K9liteApp(App[None]):
             self.run_worker(self._stop(pods=choice == "pods"), group="leave", exclusive=True, exit_on_error=False)
 
     async def _stop(self, *, pods: bool) -> None:
-        if self.feed is not None:
+        """The control plane that this app started, whatever cluster is looked at now."""
+        if self._first_client is not None:
             try:
-                await self.feed.client.request("POST", "/k9lite/v1/shutdown", body={"pods": pods})
+                await self._first_client.request("POST", "/k9lite/v1/shutdown", body={"pods": pods})
             except (ApiError, ClientError) as error:
                 self.flash(f"the control plane cannot be stopped: {error}", "error")
                 return
+            finally:
+                await self._first_client.close()
         self.exit()
 
     def action_interrupt(self) -> None:

@@ -5,19 +5,24 @@ po kube-system         in a namespace (`all`: in all)
 svc app=web,tier!=db   with labels
 po /err                filtered by a regular expression
 po @prod               in another context
+ctx, ctx NAME          the contexts; another context
 ns NAME, q, help, events, aliases
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from k9lite.api.catalog import RESOURCES
 
 ALL = ("all", "*", "-A")
-BUILTIN = ("help", "quit", "aliases", "home", "theme")
-_SYNONYMS = {"q": "quit", "q!": "quit", "exit": "quit", "?": "help", "h": "help", "a": "aliases", "skin": "theme"}
+CONTEXT = "ctx"
+BUILTIN = ("help", "quit", "aliases", "home", "theme", CONTEXT)
+_SYNONYMS = {
+    "q": "quit", "q!": "quit", "exit": "quit", "?": "help", "h": "help", "a": "aliases", "skin": "theme",
+    "context": CONTEXT, "contexts": CONTEXT,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,10 @@ def parse(text: str) -> Command:
         raise CommandError("type a kind, as in `:po` or `:deploy kube-system`; ctrl+a lists them")
     before, slash, pattern = text.partition(" /")
     word, *arguments = before.split()
+    if _SYNONYMS.get(word.lower(), word.lower()) == CONTEXT:
+        if len(arguments) > 1:
+            raise CommandError(f"`{arguments[1]}` is too much: ctx takes one context")
+        return Command(CONTEXT, context=arguments[0].removeprefix("@") if arguments else "")
     namespace: str | None = None
     labels: list[str] = []
     context = ""
@@ -64,7 +73,13 @@ def words() -> list[str]:
     return list(dict.fromkeys([*kinds, *BUILTIN]))
 
 
-def completion(text: str, namespaces: Iterable[str], history: Sequence[str], known: Sequence[str]) -> str | None:
+def completion(
+    text: str,
+    namespaces: Iterable[str],
+    history: Sequence[str],
+    known: Sequence[str],
+    contexts: Callable[[], list[str]] = list,
+) -> str | None:
     """The whole line that `text` may become: from history, else the word being typed."""
     if not text.strip():
         return None
@@ -72,6 +87,10 @@ def completion(text: str, namespaces: Iterable[str], history: Sequence[str], kno
     if earlier:
         return earlier
     head, space, last = text.rpartition(" ")
-    candidates = sorted(namespaces) if space else known
+    if space and (last.startswith("@") or _SYNONYMS.get(head, head) == CONTEXT):
+        at = "@" if last.startswith("@") else ""
+        candidates: Iterable[str] = [f"{at}{name}" for name in contexts()]
+    else:
+        candidates = sorted(namespaces) if space else known
     found = next((word for word in candidates if word.startswith(last) and word != last), None) if last else None
     return f"{head}{space}{found}" if found else None

@@ -136,10 +136,18 @@ class Feed:
             self._closing.add(source.task)
             source.task.add_done_callback(self._closing.discard)
 
-    def worst(self) -> InformerState | None:
-        """The state of an informer that has lost its server, soonest retry first; None while all are well."""
-        lost = [source.informer.state for source in self._sources.values() if source.informer.state.error]
-        return min(lost, key=lambda state: state.retry_at or 0.0, default=None)
+    def trouble(self) -> tuple[str, float | None]:
+        """(what is wrong with the connection, when it is tried again); empty while all is well.
+
+        A kind that the server does not have or refuses is told in its own table, not here.
+        """
+        states = [source.informer.state for source in self._sources.values() if source.informer.state.error]
+        lost = [state for state in states if state.code == 0 or state.code == 401 or state.synced]
+        if not lost:
+            return self.failure, None
+        first = min(lost, key=lambda state: (state.code != 0, state.retry_at or 0.0))
+        said = {0: "connection lost: ", 401: "the server does not accept the credentials: "}.get(first.code, "")
+        return said + first.error, first.retry_at
 
     def reconnect(self) -> None:
         """Start every informer anew, with a fresh list."""

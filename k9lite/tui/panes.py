@@ -133,6 +133,14 @@ class Pane(Container):
         if feed:
             self.attach(feed)
 
+    def empty(self) -> None:
+        """Forget every row, filters by another cluster's objects included."""
+        self.model.replace(())
+        self.link("", None)
+        self.table.set_state(loading=True)
+        self.table.flush()
+        self._title()
+
     # What is shown -----------------------------------------------------------------------------------
     def link(self, name: str, predicate: Predicate | None) -> None:
         """Narrow the table to what belongs to an object selected elsewhere; None: no longer."""

@@ -251,3 +251,19 @@ async def test_every_kind_can_be_described(command: Command, server: Server, kin
     code, _, err = await command("describe", kind)
     assert code == 0, err
     assert not err or err.startswith("No resources found")
+
+
+async def test_a_context_of_the_kubeconfig_may_be_named(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(
+        f"clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{server.port}'}}}}]\n"
+        "contexts: [{name: here, context: {cluster: c, namespace: kube-system}}]\n"
+    )
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    await server.client.create(PODS, "kube-system", pod("b"))
+    assert await asyncio.to_thread(run, ["--context", "here", "get", "pods", "-o", "name"]) == 0
+    assert capsys.readouterr().out == "pod/b\n"
+    assert await asyncio.to_thread(run, ["get", "pods", "--context=there"]) == 1
+    assert 'context "there" does not exist; there is here' in capsys.readouterr().err

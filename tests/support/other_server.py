@@ -1,6 +1,7 @@
 """API servers that are not ours: a small one that behaves as old, strict, slow or broken ones of other vendors do.
 
-It keeps pods in memory and counts what it is asked; a test sets how it behaves.
+It keeps pods in memory and counts what it is asked; a test sets how it behaves. The same objects are served as
+`widgets`, a kind of its own, which it prints with a column of their label `size`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,21 @@ from aiohttp import web
 
 from k9lite.client.kubeconfig import Connection
 
+WIDGETS = {
+    "name": "widgets",
+    "singularName": "widget",
+    "kind": "Widget",
+    "namespaced": True,
+    "verbs": ["list", "watch"],
+}
+VERSION = {"groupVersion": "example.com/v1", "version": "v1"}
+GROUP = {"name": "example.com", "versions": [VERSION], "preferredVersion": VERSION}
+DISCOVERY: dict[str, dict[str, Any]] = {
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/apis": {"kind": "APIGroupList", "groups": [GROUP]},
+    "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
+    "/apis/example.com/v1": {"kind": "APIResourceList", "groupVersion": "example.com/v1", "resources": [WIDGETS]},
+}
 Event = tuple[int, str, dict[str, Any]]
 
 
@@ -139,9 +155,9 @@ class OtherServer:
             return web.json_response({"major": "1", "minor": does.minor, "gitVersion": "v1.24.17-other"})
         if path.startswith("/k9lite/"):
             self.requests["k9lite"] += 1
-        if path in ("/api", "/apis"):
-            return web.json_response({"kind": "APIGroupList", "groups": []})
-        if not path.endswith("/pods"):
+        if path in DISCOVERY:
+            return web.json_response(DISCOVERY[path])
+        if not path.endswith(("/pods", "/widgets")):
             plural = path.rpartition("/")[2]
             if plural in does.forbidden:
                 return _forbidden("list", plural)
@@ -171,6 +187,8 @@ class OtherServer:
         if end < len(names):
             metadata["continue"] = str(end)
         items = [self.pods[name] for name in names[start:end]]
+        if "as=Table" in request.headers["Accept"]:
+            return web.json_response({**_table(*items), "metadata": metadata})
         return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": items or None})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
@@ -206,32 +224,49 @@ class OtherServer:
         if self.does.gone:
             self.does.gone -= 1
             status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
-            await _send(answer, "ERROR", status)
+            await answer.write(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
             return
         since = request.query.get("resourceVersion", "")
         last = int(since) if since not in ("", "0") else self.version
+        as_table = "as=Table" in request.headers["Accept"]
         if since in ("", "0"):
             for pod in list(self.pods.values()):
-                await _send(answer, "ADDED", {**pod, "kind": "Pod", "apiVersion": "v1"})
+                await _send(answer, "ADDED", pod, as_table)
         if initial and self.does.watch_list == "served":
             ends = {"resourceVersion": str(last), "annotations": {"k8s.io/initial-events-end": "true"}}
-            await _send(answer, "BOOKMARK", {"kind": "Pod", "apiVersion": "v1", "metadata": ends})
+            await _send(answer, "BOOKMARK", {"metadata": ends}, as_table)
         sent = 0
         while True:
             for version, kind, pod in [event for event in self._events if event[0] > last]:
                 if self.does.close_after and sent >= self.does.close_after:
                     await answer.write(b'{"type":"ADDED","object":{"kind"')
                     raise asyncio.CancelledError
-                await _send(answer, kind, {**pod, "kind": "Pod", "apiVersion": "v1"})
+                await _send(answer, kind, pod, as_table)
                 last, sent = version, sent + 1
             if self.does.bookmarks:
-                await _send(answer, "BOOKMARK", {"kind": "Pod", "metadata": {"resourceVersion": str(self.version)}})
+                await _send(answer, "BOOKMARK", {"metadata": {"resourceVersion": str(self.version)}}, as_table)
             news.clear()
             await news.wait()
 
 
-async def _send(answer: web.StreamResponse, kind: str, obj: dict[str, Any]) -> None:
-    await answer.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
+async def _send(answer: web.StreamResponse, kind: str, obj: dict[str, Any], as_table: bool) -> None:
+    sent = _table(obj) if as_table else {**obj, "kind": "Pod", "apiVersion": "v1"}
+    await answer.write(json.dumps({"type": kind, "object": sent}).encode() + b"\n")
+
+
+def _table(*objs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "columnDefinitions": [{"name": "Name", "type": "string"}, {"name": "Size", "type": "integer"}],
+        "rows": [
+            {
+                "cells": [obj["metadata"].get("name"), obj["metadata"].get("labels", {}).get("size")],
+                "object": {"kind": "PartialObjectMetadata", "metadata": obj["metadata"]},
+            }
+            for obj in objs
+        ],
+    }
 
 
 def _status(code: int, reason: str, message: str) -> web.Response:

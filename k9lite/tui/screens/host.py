@@ -42,6 +42,8 @@ class HostScreen(ObjectActions, Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (17, "-low"), (30, "-high")]  # noqa: RUF012
     DEFAULT_CSS = """
     HostScreen #body { height: 1fr; }
+    HostScreen.-guarded Pane { border: round $error 70%; }
+    HostScreen.-guarded Pane:focus-within { border: heavy $error; }
     HostScreen.-tiny FooterBar { height: 1; }
     HostScreen.-tiny DetailLine { display: none; }
     HostScreen.-tiny Pane { display: none; }
@@ -220,6 +222,11 @@ class HostScreen(ObjectActions, Screen[None]):
 
     def action_namespace(self, number: int) -> None:
         self.k9.choose_namespace(number)
+
+    def empty(self) -> None:
+        """Forget every row: another cluster is about to be shown."""
+        for pane in self.panes:
+            pane.empty()
 
     def set_namespace(self, namespace: str) -> None:
         """Look into another namespace with every table."""

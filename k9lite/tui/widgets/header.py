@@ -30,7 +30,13 @@ class HeaderInfo:
     cpu: float | None = None
     memory: float | None = None
     read_only: bool = False
+    production: bool = False
     connected: bool = False
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the context is one where care is due: it gets a lock and a red frame."""
+        return self.read_only or self.production
 
 
 Part = tuple[str, str]
@@ -48,6 +54,10 @@ class HeaderBar(Widget):
     def render(self) -> RenderResult:
         info, width = self.info, self.size.width
         left: list[list[Part]] = [[(" k9lite ", "bold $text on $primary")]]
+        if info.is_guarded:
+            left[0].append((" 🔒", "on $error" if info.production else "on $warning"))
+        if info.production:
+            left[0].append((" production ", "bold $text on $error"))
         if info.read_only:
             left[0].append((" read-only ", "bold $text on $warning"))
         if not info.context:
