@@ -17,7 +17,6 @@ from k9lite.api.errors import ApiError
 from k9lite.client.errors import ClientError
 from k9lite.client.kubeconfig import ContextInfo
 from k9lite.local import LocalError
-from k9lite.tui.dialogs.contexts import ContextsDialog
 
 if TYPE_CHECKING:
     from k9lite.client.rest import KubeClient
@@ -44,6 +43,8 @@ class Clusters:
 
     def choose(self) -> None:
         """Show the list; what is chosen is switched to."""
+        from k9lite.tui.dialogs.contexts import ContextsDialog
+
         found, problem = self.known()
         current = self._app.feed.client.context if self._app.feed else ""
         self._app.push_screen(ContextsDialog(found, current, problem), self._chosen)
