@@ -151,7 +151,7 @@ class Engine(Protocol):
         """Raises NoSuchContainer."""
 
     async def terminate(self, container: str) -> None:
-        """Ask it to end: SIGTERM. Ended or gone already is fine."""
+        """Ask it to end: SIGTERM, or what its image asks for. Ended or gone already is fine."""
 
     async def kill(self, container: str) -> None:
         """End it: SIGKILL to all of it. Ended or gone already is fine."""

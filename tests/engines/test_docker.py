@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 import subprocess
 from collections.abc import AsyncIterator
@@ -147,6 +148,23 @@ async def test_an_engine_that_is_away_says_where(tmp_path: Path, monkeypatch: py
     await engine.close()
 
 
+async def test_the_image_says_with_which_signal_it_ends(engine: DockerEngine) -> None:
+    image = f"k9lite-test/signal-{RUN}"
+    build(image, f"FROM {IMAGE}\nSTOPSIGNAL SIGUSR1\n")
+    try:
+        script = "trap 'exit 5' TERM; trap 'exit 7' USR1; echo up; while :; do sleep 0.05; done"
+        asked = dataclasses.replace(spec("p", script), image=image)
+        container = await engine.create(asked)
+        await engine.start(container)
+        async for _ in engine.logs(container, follow=True):
+            await engine.terminate(container)  # once it is up
+        await eventually(lambda: ended(engine, container))
+        assert (await engine.inspect(container)).exit_code == 7
+        await engine.remove(container)
+    finally:
+        remove_image(image)
+
+
 async def test_pods_that_come_together_share_one_network(engine: DockerEngine) -> None:
     made = await asyncio.gather(*(engine.create(spec(f"p{number}", "sleep 1000")) for number in range(4)))
     states = await asyncio.gather(*(engine.start(container) for container in made))
@@ -169,3 +187,13 @@ def networks(engine: DockerEngine) -> list[str]:
 
 def remove_networks(engine: DockerEngine) -> None:
     subprocess.run(["docker", "network", "rm", *networks(engine)], check=True, capture_output=True)
+
+
+def build(image: str, dockerfile: str) -> None:
+    subprocess.run(
+        ["docker", "build", "-q", "-t", image, "-"], input=dockerfile.encode(), check=True, capture_output=True
+    )
+
+
+def remove_image(image: str) -> None:
+    subprocess.run(["docker", "image", "rm", "-f", image], check=True, capture_output=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-IMAGE = "k9lite-test/busybox:1"
+IMAGE = "k9lite-test/busybox:2"
 _APPLETS = (
     "sh",
     "sleep",
@@ -71,7 +71,7 @@ def ensure_image() -> str:
             "--change",
             "ENV PATH=/bin",
             "--change",
-            'CMD ["httpd", "-f", "-p", "80", "-h", "/www"]',
+            """CMD ["sh", "-c", "trap 'exit 0' TERM; httpd -f -p 80 -h /www & wait"]""",
             "-",
             IMAGE,
         ],
