@@ -42,8 +42,11 @@ def normalised(text: str, image: str) -> str:
         (r"[ \t]+", " "),
     ):
         text = re.sub(pattern, word, text, flags=re.MULTILINE)
-    lines = [line.rstrip() for line in text.splitlines()]
-    return "".join(f"{line}\n" for line in lines if line.strip() not in SINCE_1_30)
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() not in SINCE_1_30]
+    events = [number for number, line in enumerate(lines) if line.startswith(" Normal ")]
+    for number, line in zip(events, sorted(lines[number] for number in events), strict=True):
+        lines[number] = line  # kubectl leaves the order of those of one second to chance
+    return "".join(f"{line}\n" for line in lines)
 
 
 @pytest.mark.parametrize(("engine", "image"), ENGINES)
