@@ -25,6 +25,7 @@ from k9lite.api.validation import (
     unsupported,
     wrong,
 )
+from k9lite.api.writer import Writer
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _POLICIES = ("Background", "Foreground", "Orphan")
@@ -95,8 +96,13 @@ def generated_name(base: str) -> str:
     return base[:58] + "".join(random.choices(_SUFFIX, k=5))
 
 
-def check_identity(resource: Resource, obj: Any, namespace: str, name: str | None = None) -> Obj:
-    """The body as an object of that resource, in that namespace, with that name. Raises ApiError 400."""
+def check_identity(
+    resource: Resource, obj: Any, namespace: str, name: str | None = None, by: Writer | None = None
+) -> Obj:
+    """The body as an object of that resource, in that namespace, with that name, without what its kind does not have.
+
+    Raises ApiError 400, or 422 where `by` wants to be told of unknown fields.
+    """
     if not isinstance(obj, dict):
         raise bad_request(
             "the object provided is unrecognized (must be of type " + resource.kind + "): not a JSON object"
@@ -114,7 +120,9 @@ def check_identity(resource: Resource, obj: Any, namespace: str, name: str | Non
         )
     if obj.setdefault("metadata", {}) is None:
         obj["metadata"] = {}
-    check_types(resource.api_version, resource.kind, obj)
+    unknown = check_types(resource.api_version, resource.kind, obj)
+    if by is not None:
+        by.judge(resource.api_version, resource.kind, obj, unknown)
     metadata = obj["metadata"]
     if resource.namespaced:
         if metadata.get("namespace") not in (None, "", namespace):

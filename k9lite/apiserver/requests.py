@@ -1,16 +1,13 @@
-"""Reading requests: which object a path names, what a body holds, what kind of answer is wanted."""
+"""Reading requests: which object a path names, what kind of answer is wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from k9lite.api import protobuf
 from k9lite.api.catalog import by_path
-from k9lite.api.errors import ApiError, bad_request, unknown_path, unsupported_media_type
+from k9lite.api.errors import ApiError, bad_request, unknown_path
 from k9lite.api.resources import Resource
 
 MAX_BODY = 3 * 1024 * 1024
@@ -50,44 +47,8 @@ def target_of(path: str) -> Target:
     return Target(resource, namespace if resource.namespaced else "", name, subresource)
 
 
-JSON, YAML = "application/json", "application/yaml"
-_KINDS = {JSON: JSON, YAML: YAML, "text/yaml": YAML, protobuf.MEDIA_TYPE: protobuf.MEDIA_TYPE}
-_UNNAMED = ("", "application/octet-stream")
-
-
-def parse_body(content_type: str, body: bytes) -> Any:
-    """The value in a body of JSON, YAML or protobuf; sniffed where the type is absent. Raises ApiError 400 or 415."""
-    named = content_type.partition(";")[0].strip().lower()
-    kind = _sniffed(body) if named in _UNNAMED else _KINDS.get(named)
-    if kind is None:
-        raise unsupported_media_type((JSON, YAML, protobuf.MEDIA_TYPE))
-    if kind == protobuf.MEDIA_TYPE:
-        return protobuf.decode_body(body)
-    if kind == YAML:
-        return _parse_yaml(body)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise bad_request(f"the request body is not valid JSON: {error}") from error
-
-
-def _sniffed(body: bytes) -> str:
-    if body.startswith(protobuf.MAGIC):
-        return protobuf.MEDIA_TYPE
-    return JSON if body.lstrip().startswith((b"{", b"[")) else YAML
-
-
-def _parse_yaml(body: bytes) -> Any:
-    import yaml
-
-    try:
-        return orjson.loads(orjson.dumps(yaml.safe_load(body)))  # only what JSON can say
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
-        raise bad_request(f"the request body is not valid YAML: {error}") from error
-
-
 PLAIN, TABLE, PARTIAL = "", "Table", "PartialObjectMetadata"
-_JSON = (JSON, "application/*", "*/*", "", protobuf.MEDIA_TYPE)
+_JSON = ("application/json", "application/*", "*/*", "", protobuf.MEDIA_TYPE)
 
 
 def form_of(accept: str) -> str:

@@ -19,8 +19,10 @@ from aiohttp import web
 from k9lite import __version__
 from k9lite.api.errors import ApiError, internal, unknown_path
 from k9lite.api.objects import Obj, encode
-from k9lite.apiserver import discovery
-from k9lite.apiserver.requests import MAX_BODY, Target, parse_body, target_of, whole_number
+from k9lite.api.writer import warning_header
+from k9lite.apiserver import discovery, warnings
+from k9lite.apiserver.bodies import parse_body
+from k9lite.apiserver.requests import MAX_BODY, Target, target_of, whole_number
 from k9lite.apiserver.verbs import Verbs
 from k9lite.registry.registry import Registry
 
@@ -120,8 +122,12 @@ class ApiServer:
 
     # One request -------------------------------------------------------------------------------------
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        said = warnings.begin()
         try:
-            return await self._answer(request)
+            answer = await self._answer(request)
+            if said and not answer.prepared:
+                answer.headers["Warning"] = warning_header(said)
+            return answer
         except ApiError as error:
             return _status(error)
         except (ConnectionResetError, asyncio.CancelledError):

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from k9lite.api.catalog import PODS
+from k9lite.api.duplicates import json_duplicates
 from k9lite.api.errors import ApiError, bad_request, invalid
 from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj, dig, encode, name_of
 from k9lite.api.selectors import FieldSelector, LabelSelector
 from k9lite.api.table import partial, partial_list, table
 from k9lite.api.validation import unsupported
+from k9lite.api.writer import IGNORE, Writer
+from k9lite.apiserver.bodies import duplicates_in, parse_body, parse_patch
 from k9lite.apiserver.discovery import SUBRESOURCE_VERBS
 from k9lite.apiserver.listing import check_not_in_the_future, cut, find, page_of
-from k9lite.apiserver.requests import PARTIAL, TABLE, Target, form_of, is_true, parse_body, whole_number
+from k9lite.apiserver.requests import PARTIAL, TABLE, Target, form_of, is_true, whole_number
+from k9lite.apiserver.warnings import writer_of
 from k9lite.apiserver.watches import Encoder, failure, lines, start_of
 from k9lite.registry.registry import Deleted, Registry
 from k9lite.registry.scale import patch_scale, put_scale, scale_of
@@ -52,11 +54,13 @@ class Verbs:
             accept = request.headers.get("Accept", "")
             return self._get(target, query, accept) if target.name else await self._list(target, query, accept)
         if method == "POST":
-            return await self._create(target, query, parse_body(content_type, body))
+            obj, by = self._decoded(request, body, "CreateOptions")
+            return await self._create(target, query, obj, by)
         if method == "PUT":
-            return await self._update(target, query, parse_body(content_type, body))
+            obj, by = self._decoded(request, body, "UpdateOptions")
+            return await self._update(target, query, obj, by)
         if method == "PATCH":
-            return await self._patch(target, query, content_type, body)
+            return await self._patch(target, request, body)
         options = DeleteOptions.parse(parse_body(content_type, body) if body.strip() else None, dict(query))
         return await (self._delete(target, options) if target.name else self._delete_all(target, query, options))
 
@@ -153,7 +157,15 @@ class Verbs:
         )
 
     # Writing -----------------------------------------------------------------------------------------
-    async def _create(self, target: Target, query: Query, obj: Any) -> Answer:
+    def _decoded(self, request: web.BaseRequest, body: bytes, options: str) -> tuple[Any, Writer]:
+        """The body of a create or an update, and who sends it. Raises ApiError 400, 415 or 422."""
+        by = writer_of(request, options)
+        content_type = request.headers.get("Content-Type", "")
+        obj = parse_body(content_type, body)
+        by.duplicates = duplicates_in(content_type, body, obj) if by.validation != IGNORE else []
+        return obj, by
+
+    async def _create(self, target: Target, query: Query, obj: Any, by: Writer) -> Answer:
         if target.subresource and not isinstance(obj, dict):
             raise bad_request("the request body must be an object")
         if target.subresource == "eviction":
@@ -168,11 +180,11 @@ class Verbs:
             await self._registry.bind(target.namespace or "", target.name, node, uid=uid, dry_run=dry_run)
             return 201, encode(_success(None))
         stored = await self._registry.create(
-            target.resource, target.namespace or "", obj, dry_run=_dry_run(query, "POST")
+            target.resource, target.namespace or "", obj, dry_run=_dry_run(query, "POST"), by=by
         )
         return 201, stored.body
 
-    async def _update(self, target: Target, query: Query, obj: Any) -> Answer:
+    async def _update(self, target: Target, query: Query, obj: Any, by: Writer) -> Answer:
         space, dry_run = target.namespace or "", _dry_run(query, "PUT")
         if target.subresource == "scale":
             scale = await put_scale(self._registry, target.resource, space, target.name, obj, dry_run=dry_run)
@@ -182,22 +194,28 @@ class Verbs:
             stored = await self._registry.finalize_namespace(target.name, finalizers, dry_run=dry_run)
             return 200, stored.body
         stored = await self._registry.update(
-            target.resource, space, target.name, obj, subresource=target.subresource or None, dry_run=dry_run
+            target.resource, space, target.name, obj, subresource=target.subresource or None, dry_run=dry_run, by=by
         )
         return 200, stored.body
 
-    async def _patch(self, target: Target, query: Query, content_type: str, body: bytes) -> Answer:
-        kind = content_type.partition(";")[0].strip()
-        try:
-            patch = orjson.loads(body) if kind.endswith("+json") else None  # other types are refused later
-        except orjson.JSONDecodeError as error:
-            raise bad_request(f"error decoding patch: {error}") from error
-        space, dry_run = target.namespace or "", _dry_run(query, "PATCH")
+    async def _patch(self, target: Target, request: web.BaseRequest, body: bytes) -> Answer:
+        kind = request.headers.get("Content-Type", "").partition(";")[0].strip()
+        patch = parse_patch(kind, body)
+        by = writer_of(request, "PatchOptions")
+        by.duplicates = json_duplicates(body, patch) if isinstance(patch, dict) and by.validation != IGNORE else []
+        space, dry_run = target.namespace or "", _dry_run(request.query, "PATCH")
         if target.subresource == "scale":
             scale = await patch_scale(self._registry, target.resource, space, target.name, kind, patch, dry_run=dry_run)
             return 200, encode(scale)
         stored = await self._registry.patch(
-            target.resource, space, target.name, kind, patch, subresource=target.subresource or None, dry_run=dry_run
+            target.resource,
+            space,
+            target.name,
+            kind,
+            patch,
+            subresource=target.subresource or None,
+            dry_run=dry_run,
+            by=by,
         )
         return 200, stored.body
 

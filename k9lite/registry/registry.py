@@ -26,6 +26,7 @@ from k9lite.api.meta import (
 from k9lite.api.objects import Obj, dig, encode, is_deleting, name_of, set_condition
 from k9lite.api.patch import apply_patch
 from k9lite.api.resources import Resource
+from k9lite.api.writer import Writer
 from k9lite.clock import Clock, rfc3339
 from k9lite.registry.allocator import Allocator, Taken, addresses_of, ports_of
 from k9lite.store.store import Store
@@ -77,9 +78,11 @@ class Registry:
         return stored
 
     # Create ------------------------------------------------------------------------------------------
-    async def create(self, resource: Resource, namespace: str, obj: Obj, *, dry_run: bool = False) -> Stored:
+    async def create(
+        self, resource: Resource, namespace: str, obj: Obj, *, dry_run: bool = False, by: Writer | None = None
+    ) -> Stored:
         """Store a new object; the registry owns `obj` afterwards. Raises ApiError."""
-        check_identity(resource, obj, namespace)
+        check_identity(resource, obj, namespace, by=by)
         metadata = obj["metadata"]
         base = "" if metadata.get("name") else str(metadata.get("generateName") or "")
         self._check_namespace(resource, namespace, str(metadata.get("name") or ""))
@@ -139,10 +142,11 @@ class Registry:
         *,
         subresource: str | None = None,
         dry_run: bool = False,
+        by: Writer | None = None,
     ) -> Stored:
         """Replace an object. Its resourceVersion, if given, has to be the current one. Raises ApiError."""
         current = self.get(resource, namespace, name)
-        check_identity(resource, obj, namespace, name)
+        check_identity(resource, obj, namespace, name, by)
         wanted = prepare_update(resource, obj, current.obj, subresource)
         if wanted is not None and wanted != current.rv:
             raise conflict(resource.key, name)
@@ -195,6 +199,7 @@ class Registry:
         *,
         subresource: str | None = None,
         dry_run: bool = False,
+        by: Writer | None = None,
     ) -> Stored:
         """Patch an object; a resourceVersion inside the patch is a precondition. Raises ApiError."""
         for attempt in range(_RETRIES):
@@ -202,7 +207,9 @@ class Registry:
             changed = apply_patch(content_type, patch, current.copy())
             own_conflict = dig(changed, "metadata", "resourceVersion") == str(current.rv)
             try:
-                return await self.update(resource, namespace, name, changed, subresource=subresource, dry_run=dry_run)
+                return await self.update(
+                    resource, namespace, name, changed, subresource=subresource, dry_run=dry_run, by=by
+                )
             except ApiError as error:
                 if error.reason != "Conflict" or not own_conflict or attempt == _RETRIES - 1:
                     raise

@@ -48,7 +48,7 @@ def struct(draw: st.DrawFn, type_name: str, depth: int) -> dict[str, Any]:
 
 def value(type_name: str, depth: int) -> st.SearchStrategy[Any]:
     item = item_of(type_name)
-    if item is not None and depth > 0:
+    if item is not None and depth > (item not in SCALARS):
         if type_name.endswith("[]"):
             return st.lists(value(item, depth - 1), max_size=2)
         return st.dictionaries(names, value(item, depth - 1), max_size=2)

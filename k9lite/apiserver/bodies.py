@@ -1,0 +1,76 @@
+"""Reading bodies: JSON, YAML and protobuf become the same plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from k9lite.api import protobuf
+from k9lite.api.duplicates import json_duplicates, yaml_duplicates
+from k9lite.api.errors import bad_request, unsupported_media_type
+
+JSON, YAML = "application/json", "application/yaml"
+_KINDS = {JSON: JSON, YAML: YAML, "text/yaml": YAML, protobuf.MEDIA_TYPE: protobuf.MEDIA_TYPE}
+_UNNAMED = ("", "application/octet-stream")
+MAX_DEPTH = 200
+"""Opening brackets that cannot be too deep for the encoder, however they nest."""
+
+
+def parse_body(content_type: str, body: bytes) -> Any:
+    """The value in a body of JSON, YAML or protobuf; sniffed where the type is absent. Raises ApiError 400 or 415."""
+    kind = _kind_of(content_type, body)
+    if kind is None:
+        raise unsupported_media_type((JSON, YAML, protobuf.MEDIA_TYPE))
+    if kind == protobuf.MEDIA_TYPE:
+        return protobuf.decode_body(body)
+    if kind == YAML:
+        return _parse_yaml(body)
+    return _parse_json(body, "the request body is not valid JSON")
+
+
+def _parse_json(body: bytes, complaint: str) -> Any:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"{complaint}: {error}") from error
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        try:
+            orjson.dumps(value)
+        except TypeError:  # the encoder writes fewer levels than the decoder reads
+            raise bad_request(f"{complaint}: it is nested too deeply") from None
+    return value
+
+
+def _kind_of(content_type: str, body: bytes) -> str | None:
+    """JSON, YAML or protobuf's media type; None for any other."""
+    named = content_type.partition(";")[0].strip().lower()
+    return _sniffed(body) if named in _UNNAMED else _KINDS.get(named)
+
+
+def duplicates_in(content_type: str, body: bytes, parsed: Any) -> list[str]:
+    """The paths of keys that a body of JSON or YAML, parsed already, has more than once in one object."""
+    kind = _kind_of(content_type, body)
+    if kind == YAML:
+        return yaml_duplicates(body)
+    return json_duplicates(body, parsed) if kind == JSON else []
+
+
+def parse_patch(kind: str, body: bytes) -> Any:
+    """A patch as its value; None for types that are no patch, which are refused later. Raises ApiError 400."""
+    return _parse_json(body, "error decoding patch") if kind.endswith("+json") else None
+
+
+def _sniffed(body: bytes) -> str:
+    if body.startswith(protobuf.MAGIC):
+        return protobuf.MEDIA_TYPE
+    return JSON if body.lstrip().startswith((b"{", b"[")) else YAML
+
+
+def _parse_yaml(body: bytes) -> Any:
+    import yaml
+
+    try:
+        return orjson.loads(orjson.dumps(yaml.safe_load(body)))  # only what JSON can say
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
+        raise bad_request(f"the request body is not valid YAML: {error}") from error

@@ -1,0 +1,25 @@
+"""Warnings of a request: said by what handles it, sent with its answer."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from k9lite.api.writer import Writer
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+_current: ContextVar[list[str]] = ContextVar("warnings")
+
+
+def begin() -> list[str]:
+    """The warnings of the request that begins in this context: empty, to be read when it is answered."""
+    warnings: list[str] = []
+    _current.set(warnings)
+    return warnings
+
+
+def writer_of(request: web.BaseRequest, options: str) -> Writer:
+    """Who sends a write request. `options` is the kind of its query's options. Raises ApiError 422."""
+    return Writer.of(request.query, request.headers.get("User-Agent", ""), options, _current.get([]))
