@@ -98,8 +98,8 @@ def _table(
     )
 
 
-def _widget(name: str, keys: str, label: str, description: str, group: str) -> Action:
-    return _table(name, keys, f"focused.{name}", label, description, group, in_widget=True)
+def _widget(name: str, keys: str, label: str, description: str, group: str, call: str = "") -> Action:
+    return _table(name, keys, call or name, label, description, group, in_widget=True)
 
 
 def _page(scope: Scope, name: str, keys: str, call: str, label: str, description: str) -> Action:
@@ -130,7 +130,7 @@ ACTIONS: tuple[Action, ...] = (
     _table("save", "ctrl+s", "save", "save", "Save the visible rows as CSV"),
     _table("refresh", "ctrl+r", "refresh_rows", "refresh", "List everything anew"),
     _widget("mark", "space", "mark", "Mark or unmark the row", "Any table"),
-    _widget("mark_range", "ctrl+space", "range", "Mark all rows from the last mark to here", "Any table"),
+    _widget("mark_range", "ctrl+space ctrl+@", "range", "Mark all rows from the last mark to here", "Any table"),
     _widget("clear_marks", "ctrl+backslash", "unmark", "Remove all marks", "Any table"),
     _table("next", "tab", "next_pane(1)", "next", "Next table"),
     _table("previous_table", "shift+tab", "next_pane(-1)", "previous", "Previous table"),
@@ -142,9 +142,9 @@ ACTIONS: tuple[Action, ...] = (
     _widget("page_up", "pageup ctrl+b", "page up", "Page up", "Move"),
     _widget("first", "home g", "first", "First row", "Move"),
     _widget("last", "end G", "last", "Last row", "Move"),
-    _widget("sort_name", "N", "name", "Sort by name", "Sort and columns"),
-    _widget("sort_age", "A", "age", "Sort by age", "Sort and columns"),
-    _widget("sort_status", "S", "status", "Sort by status", "Sort and columns"),
+    _widget("sort_name", "N", "name", "Sort by name", "Sort and columns", "sort('name')"),
+    _widget("sort_age", "A", "age", "Sort by age", "Sort and columns", "sort('age')"),
+    _widget("sort_status", "S", "status", "Sort by status", "Sort and columns", "sort('status')"),
     _widget("column_left", "shift+left", "column", "Column cursor to the left", "Sort and columns"),
     _widget("column_right", "shift+right", "column", "Column cursor to the right", "Sort and columns"),
     _widget("sort_column", "O", "sort", "Sort by the column under the cursor", "Sort and columns"),
@@ -202,6 +202,7 @@ KEY_NAMES = {
     "right_square_bracket": "]",
     "minus": "-",
     "ctrl+backslash": "ctrl+\\",
+    "ctrl+@": "ctrl+space",  # what terminals send for it
 }
 
 
@@ -213,6 +214,11 @@ def of_scope(*scopes: Scope) -> list[Action]:
 def bindings(*scopes: Scope) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """Textual bindings of these scopes."""
     return [action.binding() for action in of_scope(*scopes) if not action.in_widget]
+
+
+def table_bindings() -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
+    """Textual bindings of the table widget itself."""
+    return [action.binding() for action in ACTIONS if action.in_widget]
 
 
 def by_method(scope: Scope, method: str) -> Action | None:

@@ -497,12 +497,12 @@ class K9liteApp(App[None]):
         for action in actions.of_scope(scope, "app"):
             if action.id != "app.palette" and action.works_on(key, read_only=self.read_only):
                 shown = actions.keys_text(action, self.keymap)
-                yield SystemCommand(action.label, f"{shown}  {action.description}", self._runner(screen, action.call))
+                yield SystemCommand(action.label, f"{shown}  {action.description}", self._runner(screen, action))
 
-    def _runner(self, screen: Screen[Any], call: str) -> Callable[[], None]:
+    def _runner(self, screen: Screen[Any], action: actions.Action) -> Callable[[], None]:
         def run() -> None:
-            target = screen.focused if call.startswith("focused.") and screen.focused else screen
-            self.run_worker(self.run_action(call.removeprefix("focused."), target), exit_on_error=False)
+            target = screen.pane.table if action.in_widget and isinstance(screen, HostScreen) else screen
+            self.run_worker(self.run_action(action.call, target), exit_on_error=False)
 
         return run
 

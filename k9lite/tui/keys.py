@@ -15,7 +15,9 @@ from textual.keys import Keys
 
 from k9lite.tui.actions import ACTIONS, BY_ID, KEY_NAMES, Action, effective_keys
 
-_NAMES = {shown: key for key, shown in KEY_NAMES.items()}
+_NAMES = {shown: key for key, shown in KEY_NAMES.items() if key != "ctrl+@"}
+_TWINS = {"ctrl+space": "ctrl+space,ctrl+@"}
+"""Keys that terminals send in two ways."""
 _KNOWN = {key.value for key in Keys}
 _MODIFIERS = ("ctrl", "shift", "alt", "super", "meta", "hyper")
 
@@ -48,7 +50,7 @@ def _keymap(content: dict[Any, Any], where: str) -> tuple[dict[str, str], list[s
         if bad or not keys:
             problems.append(f"{where}: {action_id}: {', '.join(bad) or 'nothing'} is not a key")
             continue
-        keymap[action_id] = ",".join(key for key in keys if key)
+        keymap[action_id] = ",".join(_TWINS.get(key, key) for key in keys if key)
     for action_id in list(keymap):
         taken = _clash(BY_ID[action_id], keymap)
         if taken is not None:

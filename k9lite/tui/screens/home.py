@@ -48,7 +48,7 @@ class HomeScreen(HostScreen):
         self._link()
 
     def flush(self) -> None:
-        if self.is_current:
+        if self.is_seen:
             self._link()
         super().flush()
 

@@ -126,12 +126,19 @@ class HostScreen(ObjectActions, Screen[None]):
             self.flush()
 
     def on_screen_suspend(self) -> None:
-        for pane in self.panes:
-            pane.pause()
+        if not self.is_seen:
+            for pane in self.panes:
+                pane.pause()
+
+    @property
+    def is_seen(self) -> bool:
+        """On top, or under dialogs only: then rows go on changing behind them."""
+        stack = self.app.screen_stack
+        return self in stack and all(screen.is_modal for screen in stack[stack.index(self) + 1 :])
 
     def flush(self) -> None:
         """Take over what changed, and paint it."""
-        if not self.is_current:
+        if not self.is_seen:
             return
         for pane in self.panes:
             pane.flush()

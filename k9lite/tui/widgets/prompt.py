@@ -70,8 +70,12 @@ class Prompt(Horizontal):
             super().__init__()
             self.mode, self.text = mode, text
 
-    class Submitted(Changed):
+    class Submitted(Message):  # no kind of Changed: handlers of that one must not get it too
         """Enter was pressed."""
+
+        def __init__(self, mode: Mode, text: str) -> None:
+            super().__init__()
+            self.mode, self.text = mode, text
 
     class Cancelled(Message):
         """Escape was pressed."""
@@ -109,7 +113,7 @@ class Prompt(Horizontal):
             line.value = text
         line.cursor_position = len(text)
         self.add_class("-open")
-        line.focus()
+        self.screen.set_focus(line)  # at once: the next key is already on its way
 
     def close(self, *, cancelled: bool = False) -> None:
         self.remove_class("-open")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -20,16 +20,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from k9lite.api.objects import Obj
+from k9lite.tui import actions
 from k9lite.tui.model import Row, RowModel
 from k9lite.tui.widgets.column_fit import Widths, fit
 from k9lite.tui.widgets.table_painter import PARTS, TABLE_CSS, TablePainter
 
 _TICK_SECONDS = 1.0
-_MOVE = Binding.Group("Move", compact=True)
-
-
-def _binding(key: str, action: str, description: str, group: Binding.Group | None = None) -> Binding:
-    return Binding(key, action, description, show=False, id=f"table.{action}", group=group)
 
 
 class ResourceTable(ScrollView, can_focus=True):
@@ -38,15 +34,7 @@ class ResourceTable(ScrollView, can_focus=True):
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"resource-table--{part}" for part in PARTS}
     DEFAULT_CSS = TABLE_CSS
-    BINDINGS: ClassVar[list[BindingType]] = [
-        _binding("down,j", "cursor_down", "Down", _MOVE),
-        _binding("up,k", "cursor_up", "Up", _MOVE),
-        _binding("pagedown,ctrl+f", "page_down", "Page down", _MOVE),
-        _binding("pageup,ctrl+b", "page_up", "Page up", _MOVE),
-        _binding("home,g", "first", "First", _MOVE),
-        _binding("end,G", "last", "Last", _MOVE),
-        _binding("enter", "activate", "Open"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(actions.table_bindings())
 
     class _About(Message):
         """Something about one object of a table."""
