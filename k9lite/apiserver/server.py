@@ -13,6 +13,7 @@ import platform
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -150,7 +151,7 @@ class ApiServer:
 
     def _authenticate(self, request: web.BaseRequest) -> None:
         """A certificate that our CA signed for clients, or 401. Browsers cannot be made to act for the user."""
-        if request.headers.get("Origin"):
+        if not _is_own_origin(request):
             raise ApiError(403, "Forbidden", "requests from web pages are not served")
         if self._certificates is None:
             return
@@ -277,6 +278,15 @@ def _status(error: ApiError) -> web.Response:
     if error.details.get("retryAfterSeconds"):
         headers["Retry-After"] = str(error.details["retryAfterSeconds"])
     return web.Response(status=error.code, body=encode(error.to_status()), headers=headers)
+
+
+def _is_own_origin(request: web.BaseRequest) -> bool:
+    """Web pages name their origin. So do some WebSocket libraries of programs: the server itself, on loopback."""
+    origin = request.headers.get("Origin")
+    if not origin:
+        return True
+    parts = urlsplit(origin)
+    return parts.netloc == request.headers.get("Host") and parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _open(path: str) -> web.Response:

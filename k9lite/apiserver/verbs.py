@@ -266,9 +266,16 @@ def _dry_run(query: Query, method: str) -> bool:
     return value == "All"
 
 
+ANSWERED_WHOLE = frozenset((
+    "pods", "services", "serviceaccounts", "resourcequotas", "persistentvolumes", "persistentvolumeclaims",
+    "podtemplates", "storageclasses.storage.k8s.io",
+))  # fmt: skip
+"""Kinds whose deletion answers with the object: typed clients read it so. Source: ReturnDeletedObject of pkg/registry."""
+
+
 def _deleted(target: Target, deleted: Deleted) -> bytes:
-    """The object while it is still there (and pods, as upstream), else a Status that names it."""
-    if not deleted.removed or target.resource is PODS:
+    """The object while it is still there, or always for some kinds, else a Status that names it."""
+    if not deleted.removed or target.resource.key in ANSWERED_WHOLE:
         return deleted.stored.body
     return encode(_success(target, deleted.stored.obj["metadata"]["uid"]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -49,20 +49,26 @@ class Http:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, registry: Registry) -> None:
         self._session = session
-        self._url = url
+        self.url = url
         self.registry = registry
 
     async def call(
-        self, method: str, path: str, body: Any = None, content_type: str = "application/json", accept: str = "*/*"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Status code and body; no Content-Type is sent where it is empty."""
         data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else orjson.dumps(body))
-        headers = {"Content-Type": content_type, "Accept": accept}
+        headers = {"Content-Type": content_type, "Accept": accept, **(headers or {})}
         skipped = () if content_type else ("Content-Type",)
         if not content_type:
             del headers["Content-Type"]
         async with self._session.request(
-            method, self._url + path, data=data, headers=headers, skip_auto_headers=skipped
+            method, self.url + path, data=data, headers=headers, skip_auto_headers=skipped
         ) as answer:
             content = await answer.read()
             is_json = answer.headers.get("Content-Type") == "application/json"
@@ -96,7 +102,7 @@ class Http:
     @asynccontextmanager
     async def watch(self, path: str, **query: Any) -> AsyncIterator[Events]:
         parameters = {"watch": "true"} | {key: str(value) for key, value in query.items()}
-        async with self._session.get(self._url + path, params=parameters) as answer:
+        async with self._session.get(self.url + path, params=parameters) as answer:
             assert answer.status == 200, await answer.text()
             yield Events(answer)
 

@@ -274,6 +274,7 @@ async def test_logs_are_streamed(api: Api) -> None:
         ("POST", f"{PODS_PATH}/p/eviction", b"[]", {}, 400),
         ("POST", f"{PODS_PATH}/p/binding", b"{}", {}, 404),
         ("GET", PODS_PATH, None, {"Origin": "https://example.com"}, 403),
+        ("GET", PODS_PATH, None, {"Origin": "https://example.com", "Host": "example.com"}, 403),
     ],
 )  # fmt: skip
 async def test_bad_requests_get_a_status(

@@ -233,7 +233,8 @@ async def test_how_dependents_are_dealt_with(http: Http, options: Any, query: st
     if finalizers:
         assert answer["metadata"]["finalizers"] == finalizers
         status, answer = await http.call("DELETE", f"{SERVICES}/s", {"propagationPolicy": "Background"})
-    assert (answer["status"], answer["details"]["kind"]) == ("Success", "services")
+    assert (status, answer["kind"], answer["metadata"]["name"]) == (200, "Service", "s")
+    assert "s" not in await http.names(SERVICES)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,8 @@ async def test_the_right_preconditions_let_it_go(http: Http) -> None:
     made = (await http.create(SERVICES, service("s")))["metadata"]
     preconditions = {"uid": made["uid"], "resourceVersion": made["resourceVersion"]}
     status, gone = await http.call("DELETE", f"{SERVICES}/s", {"preconditions": preconditions})
-    assert (status, gone["details"]) == (200, {"name": "s", "kind": "services", "uid": made["uid"]})
+    assert (status, gone["metadata"]["uid"]) == (200, made["uid"])
+    assert "s" not in await http.names(SERVICES)
 
 
 async def test_bound_pods_go_gracefully_and_sooner_but_never_later(http: Http) -> None:
