@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from k9lite.api.kinds.apps import DEPLOYMENTS, REPLICASETS
+from k9lite.api.kinds.config import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS
 from k9lite.api.kinds.discovery import ENDPOINTSLICES
 from k9lite.api.kinds.service import SERVICES
 from k9lite.api.resources import Resource
 
 RESOURCES: tuple[Resource, ...] = (
-    PODS, SERVICES, ENDPOINTS, NAMESPACES, NODES, EVENTS, DEPLOYMENTS, REPLICASETS, ENDPOINTSLICES,
+    PODS, SERVICES, ENDPOINTS, NAMESPACES, NODES, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
+    DEPLOYMENTS, REPLICASETS,
+    ENDPOINTSLICES,
 )  # fmt: skip
+"""In the order in which they are told of: groups, and the versions of a group, by preference."""
 
 __all__ = [
-    "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "NAMESPACES", "NODES", "PODS", "REPLICASETS", "RESOURCES",
-    "SERVICES", "by_key", "by_kind", "by_path", "resolve",
+    "CONFIGMAPS", "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "NAMESPACES", "NODES", "PODS", "REPLICASETS",
+    "RESOURCES", "SECRETS", "SERVICEACCOUNTS", "SERVICES",
+    "by_key", "by_kind", "by_path", "resolve",
 ]  # fmt: skip
 
 _BY_KEY = {resource.key: resource for resource in RESOURCES}

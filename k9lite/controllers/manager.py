@@ -13,6 +13,7 @@ from k9lite.controllers.node_lifecycle import NodeLifecycle
 from k9lite.controllers.replicaset import ReplicaSetController
 from k9lite.controllers.runtime import Tasks
 from k9lite.controllers.scheduler import Scheduler
+from k9lite.controllers.service_accounts import ServiceAccountController
 from k9lite.registry.registry import Registry
 from k9lite.settings import Settings
 
@@ -31,6 +32,7 @@ class Manager:
         EndpointSliceController(self.context, service_pods)
         NamespaceController(self.context)
         GarbageCollector(self.context)
+        ServiceAccountController(self.context)
         self._loops = (EventTrimmer(self.context, settings.event_ttl_seconds), NodeLifecycle(self.context))
 
     async def start(self) -> None:
