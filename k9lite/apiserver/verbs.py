@@ -270,7 +270,7 @@ ANSWERED_WHOLE = frozenset((
     "pods", "services", "serviceaccounts", "resourcequotas", "persistentvolumes", "persistentvolumeclaims",
     "podtemplates", "storageclasses.storage.k8s.io",
 ))  # fmt: skip
-"""Kinds whose deletion answers with the object, as their typed clients expect. Source: ReturnDeletedObject, pkg/registry."""
+"""Kinds whose deletion answers with the object, as typed clients expect. Source: ReturnDeletedObject, pkg/registry."""
 
 
 def _deleted(target: Target, deleted: Deleted) -> bytes:
