@@ -1,4 +1,4 @@
-"""Patches: JSON merge patch (RFC 7386) and JSON patch (RFC 6902)."""
+"""Patches: JSON merge patch (RFC 7386), JSON patch (RFC 6902), strategic merge patch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 from k9lite.api.errors import ApiError, bad_request, unsupported_media_type
 from k9lite.api.objects import Obj
+from k9lite.api.strategic import strategic_merge
+from k9lite.api.types import type_of
 
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-SUPPORTED = (JSON, MERGE)
+SUPPORTED = (JSON, MERGE, STRATEGIC)
 MAX_STEPS = 10_000
 """Operations of one JSON patch, as upstream allows."""
 
@@ -24,7 +26,17 @@ def apply_patch(content_type: str, patch: Any, obj: Obj) -> Obj:
         return patched
     if content_type == JSON:
         return _json_patch(patch, obj)
-    raise unsupported_media_type(SUPPORTED)
+    type_name = type_of(obj.get("apiVersion", ""), obj.get("kind", ""))
+    if content_type != STRATEGIC or type_name is None:
+        raise unsupported_media_type(supported_for(type_name))
+    if not isinstance(patch, dict):
+        raise bad_request("a strategic merge patch must be a JSON object")
+    return strategic_merge(obj, patch, type_name)
+
+
+def supported_for(type_name: str | None) -> tuple[str, ...]:
+    """The types of patches for a kind: without a type in the field table nothing says how its lists merge."""
+    return SUPPORTED if type_name else tuple(kind for kind in SUPPORTED if kind != STRATEGIC)
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -62,10 +74,8 @@ def _json_patch(patch: Any, obj: Obj) -> Obj:
         AttributeError,
         ValueError,
     ) as error:
-        raise ApiError(
-            422, "Invalid", "the server rejected our request due to an error in our request",
-            {"causes": [{"reason": "FieldValueInvalid", "message": str(error), "field": "patch"}]},
-        ) from error  # fmt: skip
+        # Without a cause: kubectl would print it instead of these words.
+        raise ApiError(422, "Invalid", "the server rejected our request due to an error in our request") from error
     if not isinstance(patched, dict):
         raise bad_request("the patch did not result in an object")
     return patched

@@ -78,6 +78,8 @@ class Resource:
     """Whether a change of annotations is a new generation too (Deployments)."""
     graceful: bool = False
     """Deleted with a grace period by the node (pods)."""
+    custom_schema: Mapping[str, Any] | None = None
+    """The structural schema of a custom resource; built-in kinds have their types in the field table."""
 
     def __repr__(self) -> str:
         return f"Resource({self.key})"

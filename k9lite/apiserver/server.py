@@ -21,7 +21,7 @@ from k9lite import __version__
 from k9lite.api.errors import ApiError, internal, unknown_path
 from k9lite.api.objects import Obj, encode
 from k9lite.api.writer import warning_header
-from k9lite.apiserver import discovery, warnings
+from k9lite.apiserver import discovery, openapi, warnings
 from k9lite.apiserver.bodies import parse_body
 from k9lite.apiserver.requests import MAX_BODY, Target, target_of, whole_number
 from k9lite.apiserver.verbs import Verbs
@@ -36,7 +36,6 @@ JSON_HEADERS = {"Content-Type": "application/json"}
 OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 RENEW_SECONDS = 12 * 3600.0
 KUBERNETES_MINOR = "32"
-OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 SLICE = 128 * 1024
 """Bytes of a big body that are written at once."""
 FIRST_LINE_SECONDS = 1.0
@@ -145,8 +144,8 @@ class ApiServer:
         if path in ("/api", "/apis") or path.startswith(("/api/", "/apis/")):
             found = self._discovery(path, request.headers.get("Accept", ""))
             return found or await self._resource(request, target_of(path))
-        if path == "/openapi/v2":  # no bytes are an empty document, with which kubectl leaves validation to us
-            return web.Response(body=b"", headers={"Content-Type": OPENAPI_V2})
+        if path.startswith("/openapi/"):
+            return openapi.answer(request, path, f"v1.{KUBERNETES_MINOR}.0")
         return await self._own(request, path)
 
     def _authenticate(self, request: web.BaseRequest) -> None:

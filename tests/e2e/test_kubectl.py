@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.e2e.kubectl import Kubectl, every_kubectl
@@ -32,3 +35,129 @@ async def test_create_deployment(shared: Cluster, version: str) -> None:
     assert await kubectl.ok("create", "namespace", f"{name}-ns") == f"namespace/{name}-ns created\n"
     await kubectl.ok("delete", "deployment", name)
     await kubectl.ok("delete", "namespace", f"{name}-ns")
+
+
+MANIFEST = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: NAME, labels: {tier: a}}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}}
+    spec:
+      containers:
+      - {name: c, image: host, command: ["true"], env: [{name: A, value: "1"}], ports: [{containerPort: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: NAME}
+spec: {selector: {app: NAME}, ports: [{port: 80, name: web}]}
+"""
+
+
+def manifest(name: str) -> str:
+    return MANIFEST.replace("NAME", name)
+
+
+@every_kubectl
+async def test_apply_creates_changes_and_removes(shared: Cluster, version: str) -> None:
+    kubectl, name = Kubectl(shared, version), f"applied-{version}".replace(".", "-")
+    first = manifest(name)
+    out = await kubectl.ok("apply", "-f", "-", stdin=first.encode())
+    assert out == f"deployment.apps/{name} created\nservice/{name} created\n"
+    out = await kubectl.ok("apply", "-f", "-", stdin=first.encode())
+    assert out == f"deployment.apps/{name} unchanged\nservice/{name} unchanged\n"
+    changed = first.replace('{name: A, value: "1"}', '{name: B, value: "2"}').replace("labels: {tier: a}", "labels: {}")
+    shown = await kubectl.run("diff", "-f", "-", stdin=changed.encode())
+    assert shown.returncode == 1, shown.stderr
+    assert "-        - name: A" in shown.stdout
+    assert "+        - name: B" in shown.stdout
+    out = await kubectl.ok("apply", "-f", "-", stdin=changed.encode())
+    assert out == f"deployment.apps/{name} configured\nservice/{name} unchanged\n"
+    made = await kubectl.get("deployment", name)
+    assert made["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "B", "value": "2"}]
+    assert "tier" not in made["metadata"].get("labels", {})
+    assert (await kubectl.run("diff", "-f", "-", stdin=changed.encode())).returncode == 0
+    # what `get` prints as a List can be applied again
+    listed = await kubectl.ok("get", f"deployment/{name}", f"service/{name}", "-o", "yaml")
+    out = await kubectl.ok("apply", "-f", "-", stdin=listed.encode())
+    assert out == f"deployment.apps/{name} configured\nservice/{name} configured\n"
+    await kubectl.ok("delete", "-f", "-", stdin=first.encode())
+
+
+@every_kubectl
+async def test_unknown_fields_are_refused_by_the_server(shared: Cluster, version: str) -> None:
+    kubectl, name = Kubectl(shared, version), f"strict-{version}".replace(".", "-")
+    wrong = manifest(name).replace("replicas: 0", "replicas: 0\n  bogus: 1")
+    for command in ("create", "apply"):
+        said = await kubectl.fails(command, "-f", "-", stdin=wrong.encode())
+        assert 'strict decoding error: unknown field "spec.bogus"' in said
+        await kubectl.ok("delete", "service", name)
+    done = await kubectl.run("create", "--validate=warn", "-f", "-", stdin=wrong.encode())
+    assert done.returncode == 0
+    assert 'Warning: unknown field "spec.bogus"' in done.stderr
+    assert "bogus" not in (await kubectl.get("deployment", name))["spec"]
+    await kubectl.ok("delete", "deployment,service", name)
+
+
+@every_kubectl
+async def test_patches_of_three_types(shared: Cluster, version: str) -> None:
+    kubectl, name = Kubectl(shared, version), f"patched-{version}".replace(".", "-")
+    await kubectl.ok("create", "-f", "-", stdin=manifest(name).encode())
+
+    async def patch(kind: str, content: str) -> dict[str, Any]:
+        await kubectl.ok("patch", "deployment", name, f"--type={kind}", "-p", content)
+        return await kubectl.get("deployment", name)
+
+    sidecar = '{"spec":{"template":{"spec":{"containers":[{"name":"s","image":"host","command":["true"]}]}}}}'
+    made = await patch("strategic", sidecar)
+    assert [item["name"] for item in made["spec"]["template"]["spec"]["containers"]] == ["c", "s"]
+    made = await patch("strategic", sidecar.replace('"image":"host","command":["true"]', '"$patch":"delete"'))
+    assert [item["name"] for item in made["spec"]["template"]["spec"]["containers"]] == ["c"]
+    made = await patch("merge", '{"metadata":{"labels":{"tier":null,"x":"y"}},"spec":{"paused":true}}')
+    assert (made["metadata"]["labels"], made["spec"]["paused"]) == ({"x": "y"}, True)
+    made = await patch(
+        "json", '[{"op":"test","path":"/spec/paused","value":true},{"op":"remove","path":"/spec/paused"}]'
+    )
+    assert "paused" not in made["spec"]
+    said = await kubectl.fails("patch", "deployment", name, "--type=json", "-p", '[{"op":"remove","path":"/spec/x"}]')
+    assert "the server rejected our request due to an error in our request" in said
+    await kubectl.ok("set", "image", f"deployment/{name}", "c=host:2")
+    await kubectl.ok("set", "env", f"deployment/{name}", "B=2")
+    container = (await kubectl.get("deployment", name))["spec"]["template"]["spec"]["containers"][0]
+    assert (container["image"], container["env"]) == (
+        "host:2",
+        [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+    )
+    await kubectl.ok("delete", "deployment,service", name)
+
+
+@every_kubectl
+async def test_edit(shared: Cluster, version: str, tmp_path: Path) -> None:
+    kubectl, name = Kubectl(shared, version), f"edited-{version}".replace(".", "-")
+    await kubectl.ok("create", "-f", "-", stdin=manifest(name).encode())
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i "s/value: \\"1\\"/value: \\"7\\"/" "$1"\n')
+    editor.chmod(0o700)
+    out = await kubectl.ok("edit", "deployment", name, EDITOR=str(editor))
+    assert out == f"deployment.apps/{name} edited\n"
+    container = (await kubectl.get("deployment", name))["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"] == [{"name": "A", "value": "7"}]
+    await kubectl.ok("delete", "deployment,service", name)
+
+
+@every_kubectl
+async def test_explain(shared: Cluster, version: str) -> None:
+    kubectl = Kubectl(shared, version)
+    said = await kubectl.ok("explain", "deployment.spec.strategy")
+    assert "RollingUpdateDeployment" in said
+    everything = await kubectl.ok("explain", "pods", "--recursive")
+    for words in (
+        "containers\t<[]Container> -required-",
+        "limits\t<map[string]Quantity>",
+        "creationTimestamp\t<string>",
+    ):
+        assert words in everything
+    assert "does not exist" in await kubectl.fails("explain", "pods.spec.nonsense")
