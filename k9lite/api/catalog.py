@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from k9lite.api.kinds.apps import DEPLOYMENTS, REPLICASETS
+from k9lite.api.kinds.batch import CRONJOBS, JOBS
 from k9lite.api.kinds.config import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS
 from k9lite.api.kinds.discovery import ENDPOINTSLICES
 from k9lite.api.kinds.service import SERVICES
+from k9lite.api.kinds.stateful import CONTROLLERREVISIONS, DAEMONSETS, STATEFULSETS
 from k9lite.api.resources import Resource
 
 RESOURCES: tuple[Resource, ...] = (
     PODS, SERVICES, ENDPOINTS, NAMESPACES, NODES, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
-    DEPLOYMENTS, REPLICASETS,
+    DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS, CONTROLLERREVISIONS,
+    JOBS, CRONJOBS,
     ENDPOINTSLICES,
 )  # fmt: skip
 """In the order in which they are told of: groups, and the versions of a group, by preference."""
 
 __all__ = [
-    "CONFIGMAPS", "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "NAMESPACES", "NODES", "PODS", "REPLICASETS",
-    "RESOURCES", "SECRETS", "SERVICEACCOUNTS", "SERVICES",
+    "CONFIGMAPS", "CONTROLLERREVISIONS", "CRONJOBS", "DAEMONSETS", "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES",
+    "EVENTS", "JOBS", "NAMESPACES", "NODES", "PODS", "REPLICASETS", "RESOURCES", "SECRETS", "SERVICEACCOUNTS",
+    "SERVICES", "STATEFULSETS",
     "by_key", "by_kind", "by_path", "resolve",
 ]  # fmt: skip
 

@@ -76,6 +76,8 @@ class Resource:
     has_generation: bool = False
     generation_counts_annotations: bool = False
     """Whether a change of annotations is a new generation too (Deployments)."""
+    orphans_by_default: bool = False
+    """Whether a deletion that names no propagation leaves the dependents (Jobs, for the sake of old clients)."""
     graceful: bool = False
     """Deleted with a grace period by the node (pods)."""
     custom_schema: Mapping[str, Any] | None = None

@@ -255,7 +255,7 @@ class Registry:
     async def _delete_once(self, resource: Resource, current: Stored, options: DeleteOptions) -> Deleted:
         self._check_deletable(resource, current, options)
         grace = _grace(resource, current.obj, options)
-        finalizers = _finalizers(current.obj, options)
+        finalizers = _finalizers(resource, current.obj, options)
         if grace == 0 and not finalizers and not _held_by_spec(current.obj):
             if options.dry_run:
                 return Deleted(current, True)
@@ -363,12 +363,14 @@ def _grace(resource: Resource, obj: Obj, options: DeleteOptions) -> int:
     return 1 if grace < 0 else grace
 
 
-def _finalizers(obj: Obj, options: DeleteOptions) -> list[str]:
+def _finalizers(resource: Resource, obj: Obj, options: DeleteOptions) -> list[str]:
     """What holds the object, with the marks for the garbage collector that the options ask for."""
     found = [item for item in obj["metadata"].get("finalizers") or [] if item not in (FOREGROUND, ORPHAN)]
     marks = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(options.propagation or "", [])
     if options.propagation is None:
         marks = [item for item in obj["metadata"].get("finalizers") or [] if item in (FOREGROUND, ORPHAN)]
+        if not marks and resource.orphans_by_default:
+            marks = [ORPHAN]
     return [*found, *marks]
 
 

@@ -24,11 +24,11 @@ from k9lite.api.validation import (
 )
 
 
-def _number(*path: str) -> Any:
+def number_cell(*path: str) -> Any:
     return lambda obj, _: int(dig(obj, *path, default=0))
 
 
-def _template(field: str) -> Any:
+def template_cell(field: str) -> Any:
     return lambda obj, _: containers_of(dig(obj, "spec", "template", default={}), field)
 
 
@@ -36,7 +36,7 @@ def _ready(obj: Obj, _: float) -> str:
     return f"{dig(obj, 'status', 'readyReplicas', default=0)}/{dig(obj, 'spec', 'replicas', default=0)}"
 
 
-def _selector_cell(obj: Obj, _: float) -> str:
+def selector_cell(obj: Obj, _: float) -> str:
     return selector_text(obj)
 
 
@@ -48,7 +48,7 @@ def selector_text(obj: Obj) -> str:
         return ""
 
 
-def _default_template(spec: Obj) -> None:
+def default_template(spec: Obj) -> None:
     template = spec.get("template")
     if isinstance(template, dict):
         template.setdefault("metadata", {})
@@ -72,7 +72,7 @@ def _default_deployment(obj: Obj) -> None:
             rolling.setdefault("maxSurge", "25%")
     spec.setdefault("revisionHistoryLimit", 10)
     spec.setdefault("progressDeadlineSeconds", 600)
-    _default_template(spec)
+    default_template(spec)
 
 
 def _default_replicaset(obj: Obj) -> None:
@@ -80,7 +80,7 @@ def _default_replicaset(obj: Obj) -> None:
     if isinstance(spec, dict):
         if spec.get("replicas") is None:
             spec["replicas"] = 1
-        _default_template(spec)
+        default_template(spec)
 
 
 def _empty_status(obj: Obj) -> None:
@@ -91,7 +91,8 @@ def _empty_replicaset_status(obj: Obj) -> None:
     obj["status"] = {"replicas": 0}
 
 
-def _validate_workload(obj: Obj) -> list[Cause]:
+def validate_workload(obj: Obj, kind: str = "deployment") -> list[Cause]:
+    """What all that keep pods of a template have in common. `kind` is the word for it in messages."""
     spec = obj.get("spec")
     if not isinstance(spec, dict):
         return [required("spec")]
@@ -106,7 +107,7 @@ def _validate_workload(obj: Obj) -> list[Cause]:
     if not isinstance(selector, dict):
         causes.append(required("spec.selector"))
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        causes.append(wrong("spec.selector", selector, "empty selector is invalid for deployment"))
+        causes.append(wrong("spec.selector", selector, f"empty selector is invalid for {kind}"))
     elif selector_causes := check_selector("spec.selector", selector):
         causes += selector_causes
     elif not label_causes and not LabelSelector.from_object(selector).matches(labels):
@@ -117,7 +118,7 @@ def _validate_workload(obj: Obj) -> list[Cause]:
 
 
 def _validate_deployment(obj: Obj) -> list[Cause]:
-    causes = _validate_workload(obj)
+    causes = validate_workload(obj)
     spec = obj.get("spec")
     if not isinstance(spec, dict):
         return causes
@@ -152,7 +153,7 @@ def _validate_strategy(strategy: Obj) -> list[Cause]:
     return causes
 
 
-def _validate_selector_update(new: Obj, old: Obj) -> list[Cause]:
+def validate_selector_update(new: Obj, old: Obj) -> list[Cause]:
     return immutable("spec.selector", new, old, "spec", "selector")
 
 
@@ -161,16 +162,16 @@ DEPLOYMENTS = Resource(
     short_names=("deploy",), categories=("all",), subresources=("status", "scale"),
     has_generation=True, generation_counts_annotations=True,
     default=_default_deployment, reset_status=_empty_status,
-    validate=_validate_deployment, validate_update=_validate_selector_update,
+    validate=_validate_deployment, validate_update=validate_selector_update,
     columns=(
         NAME,
         Column("Ready", _ready),
-        Column("Up-to-date", _number("status", "updatedReplicas"), type="integer"),
-        Column("Available", _number("status", "availableReplicas"), type="integer"),
+        Column("Up-to-date", number_cell("status", "updatedReplicas"), type="integer"),
+        Column("Available", number_cell("status", "availableReplicas"), type="integer"),
         AGE,
-        Column("Containers", _template("name"), priority=1),
-        Column("Images", _template("image"), priority=1),
-        Column("Selector", _selector_cell, priority=1),
+        Column("Containers", template_cell("name"), priority=1),
+        Column("Images", template_cell("image"), priority=1),
+        Column("Selector", selector_cell, priority=1),
     ),
 )  # fmt: skip
 
@@ -178,16 +179,16 @@ REPLICASETS = Resource(
     "apps", "v1", "ReplicaSet", "replicasets", "replicaset",
     short_names=("rs",), categories=("all",), subresources=("status", "scale"), has_generation=True,
     default=_default_replicaset, reset_status=_empty_replicaset_status,
-    validate=_validate_workload, validate_update=_validate_selector_update,
+    validate=validate_workload, validate_update=validate_selector_update,
     selectable_fields={"status.replicas": field_reader("status.replicas", 0)},
     columns=(
         NAME,
-        Column("Desired", _number("spec", "replicas"), type="integer"),
-        Column("Current", _number("status", "replicas"), type="integer"),
-        Column("Ready", _number("status", "readyReplicas"), type="integer"),
+        Column("Desired", number_cell("spec", "replicas"), type="integer"),
+        Column("Current", number_cell("status", "replicas"), type="integer"),
+        Column("Ready", number_cell("status", "readyReplicas"), type="integer"),
         AGE,
-        Column("Containers", _template("name"), priority=1),
-        Column("Images", _template("image"), priority=1),
-        Column("Selector", _selector_cell, priority=1),
+        Column("Containers", template_cell("name"), priority=1),
+        Column("Images", template_cell("image"), priority=1),
+        Column("Selector", selector_cell, priority=1),
     ),
 )  # fmt: skip
