@@ -7,6 +7,8 @@ from k9lite.api.kinds.batch import CRONJOBS, JOBS
 from k9lite.api.kinds.config import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS
 from k9lite.api.kinds.discovery import ENDPOINTSLICES
+from k9lite.api.kinds.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
+from k9lite.api.kinds.reviews import REVIEWS
 from k9lite.api.kinds.service import SERVICES
 from k9lite.api.kinds.stateful import CONTROLLERREVISIONS, DAEMONSETS, STATEFULSETS
 from k9lite.api.resources import Resource
@@ -16,22 +18,50 @@ RESOURCES: tuple[Resource, ...] = (
     DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS, CONTROLLERREVISIONS,
     JOBS, CRONJOBS,
     ENDPOINTSLICES,
+    ROLES, CLUSTERROLES, ROLEBINDINGS, CLUSTERROLEBINDINGS,
 )  # fmt: skip
-"""In the order in which they are told of: groups, and the versions of a group, by preference."""
+"""What the store holds, in the order in which it is told of: groups, and the versions of a group, by preference."""
+VIRTUAL: tuple[Resource, ...] = REVIEWS
+"""What is served, but stored nowhere: answered by what the server knows at that moment."""
+SERVED: tuple[Resource, ...] = (*RESOURCES, *VIRTUAL)
 
 __all__ = [
-    "CONFIGMAPS", "CONTROLLERREVISIONS", "CRONJOBS", "DAEMONSETS", "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES",
-    "EVENTS", "JOBS", "NAMESPACES", "NODES", "PODS", "REPLICASETS", "RESOURCES", "SECRETS", "SERVICEACCOUNTS",
-    "SERVICES", "STATEFULSETS",
-    "by_key", "by_kind", "by_path", "resolve",
+    "CLUSTERROLEBINDINGS",
+    "CLUSTERROLES",
+    "CONFIGMAPS",
+    "CONTROLLERREVISIONS",
+    "CRONJOBS",
+    "DAEMONSETS",
+    "DEPLOYMENTS",
+    "ENDPOINTS",
+    "ENDPOINTSLICES",
+    "EVENTS",
+    "JOBS",
+    "NAMESPACES",
+    "NODES",
+    "PODS",
+    "REPLICASETS",
+    "RESOURCES",
+    "ROLEBINDINGS",
+    "ROLES",
+    "SECRETS",
+    "SERVED",
+    "SERVICEACCOUNTS",
+    "SERVICES",
+    "STATEFULSETS",
+    "VIRTUAL",
+    "by_key",
+    "by_kind",
+    "by_path",
+    "resolve",
 ]  # fmt: skip
 
-_BY_KEY = {resource.key: resource for resource in RESOURCES}
-_BY_KIND = {(resource.api_version, resource.kind): resource for resource in RESOURCES}
-_BY_PATH = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
+_BY_KEY = {resource.key: resource for resource in SERVED}
+_BY_KIND = {(resource.api_version, resource.kind): resource for resource in SERVED}
+_BY_PATH = {(resource.group, resource.version, resource.plural): resource for resource in SERVED}
 _BY_WORD = {
     word.lower(): resource
-    for resource in reversed(RESOURCES)
+    for resource in reversed(SERVED)
     for plain in (resource.plural, resource.singular, resource.kind, *resource.short_names)
     for word in (plain, f"{plain}.{resource.group}", f"{plain}.{resource.version}.{resource.group}")
 }

@@ -36,6 +36,7 @@ NAME_RULES: dict[str, tuple[re.Pattern[str], int, str]] = {
         "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation "
         f"is '{_DNS1035}')",
     ),
+    "path": (re.compile(r"(?!\.{1,2}$)[^/%]+"), 1024, "may not be '.' or '..' and may not contain '/' or '%'"),
 }  # fmt: skip
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 
-from k9lite.api.catalog import RESOURCES
+from k9lite.api.catalog import SERVED
 from k9lite.api.objects import Obj, encode
 from k9lite.api.resources import Resource
 
 _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+_TOKEN = {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}
 _POLICY = {"group": "policy", "version": "v1", "kind": "Eviction"}
 SUBRESOURCE_VERBS = {"status": ["get", "patch", "update"], "scale": ["get", "patch", "update"], "log": ["get"],
-          "finalize": ["update"], "binding": ["create"], "eviction": ["create"]}  # fmt: skip
+          "finalize": ["update"], "binding": ["create"], "eviction": ["create"], "token": ["create"]}  # fmt: skip
 
 
 def aggregated_version(accept: str) -> str | None:
@@ -43,20 +44,20 @@ def aggregated(core: bool, version: str) -> bytes:
 
 
 def named_groups() -> list[str]:
-    return list(dict.fromkeys(resource.group for resource in RESOURCES if resource.group))
+    return list(dict.fromkeys(resource.group for resource in SERVED if resource.group))
 
 
 def versions_of(group: str) -> list[str]:
-    return list(dict.fromkeys(resource.version for resource in RESOURCES if resource.group == group))
+    return list(dict.fromkeys(resource.version for resource in SERVED if resource.group == group))
 
 
 def of(group: str, version: str) -> list[Resource]:
-    return [resource for resource in RESOURCES if (resource.group, resource.version) == (group, version)]
+    return [resource for resource in SERVED if (resource.group, resource.version) == (group, version)]
 
 
 def _kind_of(resource: Resource, subresource: str) -> Obj:
     own = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    return {"scale": _SCALE, "eviction": _POLICY}.get(subresource, own)
+    return {"scale": _SCALE, "eviction": _POLICY, "token": _TOKEN}.get(subresource, own)
 
 
 def _aggregated(resource: Resource) -> Obj:
@@ -111,6 +112,8 @@ def _resources(group: str, version: str) -> bytes | None:
         for name in resource.subresources:
             entry = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced,
                      "kind": _kind_of(resource, name)["kind"], "verbs": SUBRESOURCE_VERBS[name]}  # fmt: skip
-            entries.append(entry | {k: v for k, v in _kind_of(resource, name).items() if name in ("scale", "eviction")})
+            entries.append(
+                entry | {k: v for k, v in _kind_of(resource, name).items() if name in ("scale", "eviction", "token")}
+            )
     group_version = f"{group}/{version}" if group else version
     return encode({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries})

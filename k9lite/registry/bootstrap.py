@@ -1,10 +1,11 @@
-"""The objects every cluster has from its first start, four namespaces and the Service of the API."""
+"""The objects every cluster has from its first start: four namespaces, the Service of the API, the default roles."""
 
 from __future__ import annotations
 
 from k9lite.api.catalog import NAMESPACES, SERVICES
 from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj
+from k9lite.registry.default_roles import bootstrap_roles
 from k9lite.registry.registry import Registry
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -17,6 +18,7 @@ async def bootstrap(registry: Registry) -> None:
             await registry.create(NAMESPACES, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     if registry.store.get(SERVICES.key, "default", "kubernetes") is None:
         await _create_api_service(registry)
+    await bootstrap_roles(registry)
 
 
 async def _create_api_service(registry: Registry) -> None:

@@ -29,6 +29,8 @@ from k9lite.api.resources import Resource
 from k9lite.api.writer import Writer
 from k9lite.clock import Clock, rfc3339
 from k9lite.registry.allocator import Allocator, Taken, addresses_of, ports_of
+from k9lite.registry.authorizer import Authorizer
+from k9lite.registry.escalation import EscalationCheck
 from k9lite.store.store import Store
 from k9lite.store.watch import Stored
 
@@ -39,6 +41,8 @@ _AT_ONCE = 256
 """Deletions of a collection that are written together."""
 
 Change = Callable[[Obj], Obj | None]
+Admission = Callable[[Resource, Obj, Obj | None], None]
+"""(resource, new, old or None at creation), after defaults and validation; raises ApiError to refuse the write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Registry:
     ) -> None:
         self.store = store
         self.clock = clock
+        self.authorizer = Authorizer(store)
+        self.admission: list[Admission] = [EscalationCheck(self.authorizer)]
         self._allocator = Allocator(service_cidr, node_ports, port_is_free)
         for stored in store.list(SERVICES.key):
             self._allocator.hold(stored.obj)
@@ -87,6 +93,7 @@ class Registry:
         base = "" if metadata.get("name") else str(metadata.get("generateName") or "")
         self._check_namespace(resource, namespace, str(metadata.get("name") or ""))
         prepare_create(resource, obj, self.now())
+        self._admit(resource, obj, None)
         taken = self._allocator.allocate(obj, None) if resource is SERVICES else None
         if dry_run:
             return self._would_be(resource, obj, taken)
@@ -96,6 +103,10 @@ class Registry:
             metadata["name"] = generated_name(base)
         write = self.store.create(resource.key, namespace, metadata["name"], obj)
         return await (write if taken is None else self._holding(taken, write))
+
+    def _admit(self, resource: Resource, new: Obj, old: Obj | None) -> None:
+        for admission in self.admission:
+            admission(resource, new, old)
 
     async def _holding(self, taken: Taken, write: Coroutine[Any, Any, Stored]) -> Stored:
         """The outcome of a write that uses what was taken; frees that if the write fails.
@@ -150,6 +161,7 @@ class Registry:
         wanted = prepare_update(resource, obj, current.obj, subresource)
         if wanted is not None and wanted != current.rv:
             raise conflict(resource.key, name)
+        self._admit(resource, obj, current.obj)
         if _deletion_ends(obj):
             return current if dry_run else await self._remove(resource, current, current.rv)
         taken = None

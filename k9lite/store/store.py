@@ -80,6 +80,8 @@ class Store:
         self._tasks: _Tasks = []
         self._rows_since_head = 0
         self.rv = 0
+        self.changed: dict[str, int] = {}
+        """The last resourceVersion given to an object of each resource since the start: whether a cache is current."""
         self.oldest = 0
         """Watches can resume from this resourceVersion, not from before it."""
 
@@ -281,7 +283,7 @@ class Store:
                 self._forget(*write.key)
             else:
                 self._remember(write.key, event.stored)
-            self.rv = event.rv
+            self.rv = self.changed[event.resource] = event.rv
             self._events.append(event)
             for watch in self._watches:
                 watch.offer(event)

@@ -141,6 +141,6 @@ SECRETS = Resource(
 # ServiceAccount --------------------------------------------------------------------------------------
 SERVICEACCOUNTS = Resource(
     "", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount",
-    short_names=("sa",),
+    short_names=("sa",), subresources=("token",),
     columns=(NAME, Column("Secrets", lambda obj, _: len(obj.get("secrets") or ()), type="integer"), AGE),
 )  # fmt: skip
