@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("k9lite.serve")
 
 DEFAULT_API_PORT = 6445
-RESET_NAMES = ("cluster.json", "admin.kubeconfig", "pki", "pods", "run", "logs", "store", "lock")
+RESET_NAMES = ("cluster.json", "admin.kubeconfig", "pki", "tokens.json", "pods", "run", "logs", "store", "lock")
 """What a control plane makes in its data directory, and so all that `reset` removes there."""
 
 
@@ -103,11 +103,21 @@ class ControlPlane:
         await bootstrap(self.registry)
 
     async def _start_server(self) -> None:
+        from k9lite.apiserver.authentication import Authenticator
         from k9lite.apiserver.certificates import Certificates
         from k9lite.apiserver.server import ApiServer
+        from k9lite.apiserver.service_tokens import ServiceTokens
+        from k9lite.apiserver.user_tokens import UserTokens
 
         assert self.cluster is not None
-        certificates = Certificates(self.settings.data / "pki")
+        names = tuple(filter(None, (name.strip() for name in self.settings.api_names.split(","))))
+        certificates = Certificates(self.settings.data / "pki", names)
+        authenticator = Authenticator(
+            tls=True,
+            names=names,
+            user_tokens=UserTokens(self.settings.data / "tokens.json", self.registry),
+            service_tokens=ServiceTokens(self.settings.data / "pki/sa.key", self.registry),
+        )
 
         def write_kubeconfig() -> None:
             content = certificates.kubeconfig(f"https://127.0.0.1:{self.port}")
@@ -118,6 +128,7 @@ class ControlPlane:
             host="127.0.0.1",
             port=choose_api_port(self.settings, self.cluster),
             certificates=certificates,
+            authenticator=authenticator,
             log_source=self,
             status=self.status,
             shutdown=self.request_stop,

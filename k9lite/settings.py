@@ -43,6 +43,9 @@ class Settings:
         ("", "docker", "process"),
     )
     api_port: int = _setting(0, "Port of the API on 127.0.0.1. 0: 6445 if free (never with a home), else a free one.")
+    api_names: str = _setting(
+        "", "Comma-separated further names of the API, as clients reach it through a tunnel. None by default."
+    )
     node_port_min: int = _setting(30000, "First NodePort, as upstream's --service-node-port-range.")
     node_port_max: int = _setting(32767, "Last NodePort, as upstream's --service-node-port-range.")
     node_port_addresses: str = _setting(

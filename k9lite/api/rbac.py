@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from k9lite.api.objects import Obj
+from k9lite.api.objects import Obj, dig, labels_of, name_of
+from k9lite.api.selectors import LabelSelector
 
 GROUP = "rbac.authorization.k8s.io"
 ANY = "*"
@@ -123,9 +124,23 @@ def not_covered(owned: Sequence[Rule], wanted: Iterable[Rule]) -> list[Rule]:
     return [Rule(frozenset(verbs), *key) for key, verbs in missing.items()]
 
 
+def aggregated_rules(role: Obj, others: Iterable[Obj]) -> list[Obj] | None:
+    """The rules of the ClusterRoles that a role selects, in the order of their names; None if it selects none."""
+    selectors = [
+        LabelSelector.from_object(each) for each in dig(role, "aggregationRule", "clusterRoleSelectors", default=[])
+    ]
+    if not selectors:
+        return None
+    rules: list[Obj] = []
+    for other in sorted(others, key=name_of):
+        if name_of(other) != name_of(role) and any(selector.matches(labels_of(other)) for selector in selectors):
+            rules += [rule for rule in other.get("rules") or [] if rule not in rules]
+    return rules
+
+
 def _path_matches(url: str, path: str) -> bool:
-    return url == ANY or url == path or (url.endswith(ANY) and path.startswith(url[:-1]))
+    return url == path or (url.endswith(ANY) and path.startswith(url[:-1]))
 
 
 def _url_covers(own: str, other: str) -> bool:
-    return own == ANY or own == other or (own.endswith(ANY) and other.startswith(own[:-1]))
+    return own == other or (own.endswith(ANY) and other.startswith(own[:-1]))

@@ -22,14 +22,20 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
 DAY = 86400
+OWN_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+             "kubernetes.default.svc.cluster.local", "127.0.0.1", "::1")  # fmt: skip
 CA_DAYS, LEAF_DAYS, RENEW_DAYS = 3650, 365, 60
 
 
 class Certificates:
-    """The files of one cluster. Constructing it makes or renews what is missing or near its end."""
+    """The files of one cluster. Constructing it makes or renews what is missing or near its end.
 
-    def __init__(self, directory: Path) -> None:
+    The server's certificate is for loopback and the cluster's own names, and for `names`: host names and addresses.
+    """
+
+    def __init__(self, directory: Path, names: tuple[str, ...] = ()) -> None:
         self._directory = directory
+        self._names = names
         self._expiry = 0.0
         self.renew()
 
@@ -54,6 +60,10 @@ class Certificates:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)  # do they belong together?
             decoded = ssl._ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]
+            if name == "server" and not set(map(_plain, self._names)) <= {
+                _plain(value) for _, value in decoded.get("subjectAltName", ())
+            }:
+                return False
             return bool(ssl.cert_time_to_seconds(decoded["notAfter"]) - time.time() > RENEW_DAYS * DAY)
         except (ssl.SSLError, OSError, KeyError, ValueError):
             return False
@@ -140,13 +150,12 @@ class Certificates:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         )
         if server:
-            names: list[x509.GeneralName] = [
-                x509.DNSName("localhost"),
-                x509.DNSName("kubernetes"),
-                x509.DNSName("kubernetes.default.svc"),
-                x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-                x509.IPAddress(ipaddress.ip_address("::1")),
-            ]
+            names: list[x509.GeneralName] = []
+            for each in dict.fromkeys((*OWN_NAMES, *self._names)):
+                try:
+                    names.append(x509.IPAddress(ipaddress.ip_address(each)))
+                except ValueError:
+                    names.append(x509.DNSName(each))
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         self._write(name, builder.sign(ca_key, hashes.SHA256()), key)
 
@@ -157,6 +166,16 @@ class Certificates:
         secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         _replace(self._path(name, "key"), secret, 0o600)
         _replace(self._path(name, "crt"), certificate.public_bytes(pem), 0o644)
+
+
+def _plain(name: str) -> str:
+    """An address in its one shortest form, a name in lower case."""
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.lower()
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:

@@ -13,7 +13,6 @@ import platform
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -22,13 +21,18 @@ from k9lite.api.errors import ApiError, internal, unknown_path
 from k9lite.api.objects import Obj, encode
 from k9lite.api.writer import warning_header
 from k9lite.apiserver import discovery, openapi, warnings
+from k9lite.apiserver.access import Access
+from k9lite.apiserver.authentication import Authenticator
 from k9lite.apiserver.bodies import parse_body
 from k9lite.apiserver.requests import MAX_BODY, Target, target_of, whole_number
 from k9lite.apiserver.verbs import Verbs
+from k9lite.apiserver.virtual import Virtual
 from k9lite.registry.registry import Registry
+from k9lite.registry.users import User, requester
 
 if TYPE_CHECKING:
     from k9lite.apiserver.certificates import Certificates
+    from k9lite.apiserver.user_tokens import UserTokens
 
 log = logging.getLogger("k9lite.apiserver")
 
@@ -62,6 +66,7 @@ class ApiServer:
         port: int,
         certificates: Certificates | None,
         log_source: LogSource,
+        authenticator: Authenticator | None = None,
         status: Callable[[], Obj] | None = None,
         shutdown: Callable[[bool], None] | None = None,
         on_renewed: Callable[[], None] = lambda: None,
@@ -70,6 +75,9 @@ class ApiServer:
         self._host, self._port = host, port
         self._certificates = certificates
         self._verbs = Verbs(registry, log_source)
+        self._authenticator = authenticator or Authenticator(tls=certificates is not None)
+        self._access = Access(registry.authorizer)
+        self._virtual = Virtual(registry, self._authenticator)
         self._status = status
         self._shutdown = shutdown
         self._on_renewed = on_renewed
@@ -138,25 +146,31 @@ class ApiServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path.rstrip("/") or "/"
+        self._authenticator.check_origin(request)
         if path in OPEN_PATHS or path.startswith(("/livez/", "/readyz/")):
             return _open(path)
-        self._authenticate(request)
+        user = self._access.impersonated(self._authenticator.user_of(request), request.headers)
+        requester.set(user)
         if path in ("/api", "/apis") or path.startswith(("/api/", "/apis/")):
-            found = self._discovery(path, request.headers.get("Accept", ""))
-            return found or await self._resource(request, target_of(path))
+            return await self._api(request, user, path)
+        self._access.check_path(user, request.method, path)
         if path.startswith("/openapi/"):
             return openapi.answer(request, path, f"v1.{KUBERNETES_MINOR}.0")
         return await self._own(request, path)
 
-    def _authenticate(self, request: web.BaseRequest) -> None:
-        """A certificate that our CA signed for clients, or 401. Browsers cannot be made to act for the user."""
-        if not _is_own_origin(request):
-            raise ApiError(403, "Forbidden", "requests from web pages are not served")
-        if self._certificates is None:
-            return
-        transport = request.transport
-        if transport is None or not transport.get_extra_info("peercert"):
-            raise ApiError(401, "Unauthorized", "Unauthorized")
+    async def _api(self, request: web.BaseRequest, user: User, path: str) -> web.StreamResponse:
+        """Discovery, or the resource that the path names."""
+        found = self._discovery(path, request.headers.get("Accept", ""))
+        if found is not None:
+            self._access.check_path(user, request.method, path)
+            return found
+        try:
+            target = target_of(path)
+        except ApiError:  # who may not even look learns nothing of what there is
+            self._access.check_path(user, request.method, path)
+            raise
+        self._access.check_resource(user, request.method, target, request.query)
+        return await self._resource(request, user, target)
 
     def _discovery(self, path: str, accept: str) -> web.Response | None:
         if path in ("/api", "/apis"):
@@ -168,8 +182,12 @@ class ApiServer:
         legacy = discovery.legacy(path)
         return web.Response(body=legacy, headers=JSON_HEADERS) if legacy is not None else None
 
-    async def _resource(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+    async def _resource(self, request: web.BaseRequest, user: User, target: Target) -> web.StreamResponse:
         body = await _read(request) if request.method in ("POST", "PUT", "PATCH", "DELETE") else b""
+        if self._virtual.has(target):
+            return await _whole(request, *self._virtual.answer(request, user, target, body))
+        if request.method == "PATCH" and self._verbs.would_create(request, target):
+            self._access.check_create(user, target)
         if request.method == "GET" and target.subresource == "log":
             return await self._log(request, target)
         if request.method == "GET" and self._verbs.is_watch(target, request.query):
@@ -238,7 +256,25 @@ class ApiServer:
             content = parse_body("", await _read(request) or b"{}")
             self._shutdown(bool(isinstance(content, dict) and content.get("pods")))
             return web.Response(status=202, body=encode({"status": "stopping"}), headers=JSON_HEADERS)
+        tokens = self._authenticator.user_tokens
+        if tokens is not None and (path + "/").startswith("/k9lite/v1/tokens/"):
+            return await _tokens(tokens, request, path.removeprefix("/k9lite/v1/tokens").lstrip("/"))
         raise unknown_path()
+
+
+async def _tokens(tokens: UserTokens, request: web.BaseRequest, identity: str) -> web.Response:
+    """`k9lite token`: list, create, delete. A token is shown once, in the answer that creates it."""
+    code, answer = 200, Obj()
+    if request.method == "GET" and not identity:
+        answer = {"items": tokens.list()}
+    elif request.method == "POST" and not identity:
+        code, answer = 201, await asyncio.shield(tokens.create(parse_body("", await _read(request))))
+    elif request.method == "DELETE" and identity:
+        await asyncio.shield(tokens.delete(identity))
+        answer = {"id": identity, "status": "deleted"}
+    else:
+        raise unknown_path()
+    return web.Response(status=code, body=encode(answer), headers={**JSON_HEADERS, "Cache-Control": "no-store"})
 
 
 async def _whole(request: web.BaseRequest, code: int, body: bytes) -> web.StreamResponse:
@@ -277,15 +313,6 @@ def _status(error: ApiError) -> web.Response:
     if error.details.get("retryAfterSeconds"):
         headers["Retry-After"] = str(error.details["retryAfterSeconds"])
     return web.Response(status=error.code, body=encode(error.to_status()), headers=headers)
-
-
-def _is_own_origin(request: web.BaseRequest) -> bool:
-    """Web pages name their origin. So do some WebSocket libraries of programs: the server itself, on loopback."""
-    origin = request.headers.get("Origin")
-    if not origin:
-        return True
-    parts = urlsplit(origin)
-    return parts.netloc == request.headers.get("Host") and parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _open(path: str) -> web.Response:

@@ -198,6 +198,11 @@ class Verbs:
         )
         return 200, stored.body
 
+    def would_create(self, request: web.BaseRequest, target: Target) -> bool:
+        """Whether a patch makes the object: server-side apply, where there is none."""
+        applies = request.headers.get("Content-Type", "").startswith("application/apply-patch")
+        return applies and self._store.get(target.resource.key, target.namespace or "", target.name) is None
+
     async def _patch(self, target: Target, request: web.BaseRequest, body: bytes) -> Answer:
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip()
         patch = parse_patch(kind, body)

@@ -50,6 +50,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "reset": Command("Remove everything this cluster made", "plane"),
         "demo": Command("Deploy the demo: myd1, three replicas behind a NodePort", "demo"),
         "kubeconfig": Command("Print the kubeconfig of the local cluster, for kubectl and others", "plane"),
+        "token": Command("Give others access: token create --role admin|edit|view [-n NS], list, delete ID", "token"),
         "version": Command("Print the version", "plane"),
     },
 }  # fmt: skip

@@ -11,6 +11,7 @@ from k9lite.controllers.informers import Informers
 from k9lite.controllers.namespace import NamespaceController
 from k9lite.controllers.node_lifecycle import NodeLifecycle
 from k9lite.controllers.replicaset import ReplicaSetController
+from k9lite.controllers.role_aggregation import RoleAggregation
 from k9lite.controllers.runtime import Tasks
 from k9lite.controllers.scheduler import Scheduler
 from k9lite.controllers.service_accounts import ServiceAccountController
@@ -33,6 +34,7 @@ class Manager:
         NamespaceController(self.context)
         GarbageCollector(self.context)
         ServiceAccountController(self.context)
+        RoleAggregation(self.context)
         self._loops = (EventTrimmer(self.context, settings.event_ttl_seconds), NodeLifecycle(self.context))
 
     async def start(self) -> None:

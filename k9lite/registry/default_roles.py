@@ -11,7 +11,7 @@ import asyncio
 
 from k9lite.api.catalog import CLUSTERROLEBINDINGS, CLUSTERROLES
 from k9lite.api.objects import Obj, annotations_of, copy_of, name_of
-from k9lite.api.rbac import GROUP, Rule, not_covered
+from k9lite.api.rbac import GROUP, Rule, aggregated_rules, not_covered
 from k9lite.api.resources import Resource
 from k9lite.registry.registry import Registry
 from k9lite.registry.users import AUTHENTICATED, MASTERS, UNAUTHENTICATED
@@ -42,8 +42,9 @@ _VIEW = [
     _rule("", "namespaces", _READ),
     _rule("discovery.k8s.io", "endpointslices", _READ),
     _rule("events.k8s.io", "events", _READ),
-    _rule("apps", "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status "
-          "replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status", _READ),
+    _rule("apps", "controllerrevisions daemonsets daemonsets/status deployments deployments/scale "
+          "deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale "
+          "statefulsets/status", _READ),
     _rule("autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status", _READ),
     _rule("batch", "cronjobs cronjobs/status jobs jobs/status", _READ),
     _rule("policy", "poddisruptionbudgets poddisruptionbudgets/status", _READ),
@@ -97,6 +98,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "view": ("edit",),
 }
 _AGGREGATED = ("view", "edit", "admin")
+"""Each holds what those before it hold."""
 _BINDINGS: dict[str, tuple[str, ...]] = {
     "cluster-admin": (MASTERS,),
     "system:basic-user": (AUTHENTICATED,),
@@ -117,11 +119,10 @@ def _object(resource: Resource, name: str, **content: object) -> Obj:
 def default_roles() -> list[Obj]:
     """The ClusterRoles; aggregated ones with the rules that the controller would give them."""
     made = [_object(CLUSTERROLES, name, rules=rules) for name, rules in _ROLES.items()]
-    rules_of = {"view": [*_VIEW], "edit": [*_EDIT, *_VIEW], "admin": [*_ADMIN, *_EDIT, *_VIEW]}
     for name in _AGGREGATED:
         selector = {"matchLabels": {f"{AGGREGATE}{name}": "true"}}
-        rules = [*rules_of[name], *_ROLES["system:aggregated-metrics-reader"]]
-        made.append(_object(CLUSTERROLES, name, aggregationRule={"clusterRoleSelectors": [selector]}, rules=rules))
+        role = _object(CLUSTERROLES, name, aggregationRule={"clusterRoleSelectors": [selector]})
+        made.append({**role, "rules": aggregated_rules(role, made)})
     return made
 
 
@@ -153,9 +154,11 @@ async def _reconcile(registry: Registry, resource: Resource, wanted: Obj) -> Non
         return
     if resource is not CLUSTERROLES or annotations_of(stored.obj).get(AUTOUPDATE) != "true":
         return
-    owned = [Rule.of(rule) for rule in stored.obj.get("rules") or []]
-    lacking = [rule for rule in wanted["rules"] if not_covered(owned, [Rule.of(rule)])]
+    rules = stored.obj.get("rules") or []
+    unseen = [rule for rule in wanted["rules"] if rule not in rules]
+    owned = [Rule.of(rule) for rule in rules] if unseen else []
+    lacking = [rule for rule in unseen if not_covered(owned, [Rule.of(rule)])]
     if lacking:
         obj = stored.copy()
-        obj["rules"] = [*(obj.get("rules") or []), *lacking]
+        obj["rules"] = [*rules, *lacking]
         await registry.update(resource, "", name_of(wanted), obj)

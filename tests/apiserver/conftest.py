@@ -1,4 +1,4 @@
-"""A server and a plain HTTP client for each test."""
+"""A server and a plain HTTP client for each test; a server over TLS whose callers are told apart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import aiohttp
 import pytest_asyncio
 
 from tests.apiserver.http import Http
+from tests.apiserver.secured import Secured, secured
 from tests.support.server import running_server
 
 
@@ -19,3 +20,9 @@ async def http(tmp_path: Path) -> AsyncIterator[Http]:
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         yield Http(session, f"http://127.0.0.1:{server.port}", server.registry)
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Secured]:
+    async with secured(tmp_path) as made:
+        yield made
