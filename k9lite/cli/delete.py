@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from k9lite.api.resources import Resource
 from k9lite.cli import selection
 from k9lite.cli.context import CommandError, Context, UsageError
 from k9lite.cli.manifests import add_file_flags, load, place
-from k9lite.cli.parser import Switch
+from k9lite.cli.parser import Switch, duration
 from k9lite.client import actions, discovery
 from k9lite.client.errors import ConnectionLost
 from k9lite.client.rest import KubeClient
@@ -59,7 +58,7 @@ class Target:
 async def run(context: Context, _: str) -> int:
     args = context.args
     _check(args)
-    seconds = _duration(args.timeout)
+    seconds = duration(args.timeout)
     if args.force:
         context.say(FORCED)
     async with context.client() as client:
@@ -90,15 +89,6 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("resource(s) were provided, but no name was specified")
     if args.force and args.grace_period > 0:
         raise UsageError("--force and --grace-period greater than 0 cannot be specified together")
-
-
-def _duration(text: str) -> float | None:
-    """Seconds of `30s`, `2m`, `1h30m`; None for zero. Raises UsageError."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
-    if "".join(number + unit for number, unit in parts) != text and text != "0":
-        raise UsageError(f'invalid argument "{text}" for "--timeout": write it as 30s, 2m or 1h30m')
-    factors = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    return sum(float(number) * factors[unit] for number, unit in parts) or None
 
 
 class _Deleter:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """128 + SIGINT, as shells say it."""
 
+WITH_COMMAND = ("create", "run")
+"""Commands that take another program's command after `--`."""
+
 __all__ = ["AppRequest", "OpenApp", "run"]
 
 
@@ -44,7 +47,7 @@ def run(arguments: Sequence[str], open_app: OpenApp | None = None) -> int:
 
 def _run(parsed: Parsed, open_app: OpenApp | None) -> int:
     context = Context(parsed.args, parsed.settings(), parsed.after, open_app)
-    if parsed.after and parsed.name != "create":
+    if parsed.after and parsed.name not in WITH_COMMAND:
         raise UsageError(f"unexpected arguments after --: {' '.join(parsed.after)}")
     module = import_module(f"k9lite.cli.{parsed.module}") if parsed.module else import_module("k9lite.cli.app")
     ended: Coroutine[None, None, int] | int = module.run(context, parsed.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -122,6 +123,23 @@ class TablePrinter:
             for line in lines
             if line
         ]
+
+
+def add_output_flags(parser: argparse.ArgumentParser, *, client_dry_run: bool = False) -> None:
+    """-o and --dry-run of commands that change something."""
+    choices = ["none", "server", *(["client"] if client_dry_run else [])]
+    parser.add_argument("-o", "--output", choices=["name", "yaml", "json"], default="", help="print the object")
+    parser.add_argument("--dry-run", choices=choices, default="none", help="only check, or show")
+
+
+def report(args: argparse.Namespace, resource: Resource, obj: Obj, word: str) -> None:
+    """Say what was done to an object, or print it, as -o and --dry-run ask."""
+    if args.output in ("yaml", "json"):
+        print(render(without_managed_fields(obj), args.output), end="", flush=True)
+        return
+    remark = {"server": " (server dry run)", "client": " (dry run)"}.get(args.dry_run, "")
+    name = qualified(resource, name_of(obj))
+    print(name if args.output == "name" else f"{name} {word}{remark}", flush=True)
 
 
 def object_name(resource: Resource, obj: Obj) -> str:

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from k9lite import __version__
+from k9lite.cli.context import UsageError
 from k9lite.settings import Settings, SettingsError, load
 
 SETTING_FLAGS = ("home", "data_dir", "engine", "api_port")
@@ -34,13 +35,24 @@ GROUPS: dict[str, dict[str, Command]] = {
         "describe": Command("Show one object in detail, with its events", "describe"),
         "logs": Command("Print what a container wrote: logs POD|deploy/NAME [-f] [--tail=N] [--previous]", "logs"),
         "watch": Command("Show every change as it happens: watch [KIND...] [-o json]", "watch"),
+        "wait": Command("Wait for a condition: wait --for=condition=Ready pod/NAME [--timeout=30s]", "wait"),
+        "api-resources": Command("List the kinds that the server has", "api"),
+        "api-versions": Command("List the API versions that the server has", "api"),
+        "cluster-info": Command("Say where the API server is", "api"),
+        "config": Command("Contexts of the kubeconfig: config get-contexts|current-context|use-context", "config"),
     },
     "Change": {
         "create": Command("Create a deployment, a namespace, or what files hold (-f)", "create"),
         "apply": Command("Create or change objects to what files say: apply -f FILE|DIRECTORY|-", "apply"),
         "scale": Command("Set the number of replicas: scale deployment NAME --replicas=N", "scale"),
         "expose": Command("Put a service in front: expose deployment NAME --type=NodePort --port=80", "expose"),
-        "rollout": Command("Follow or restart a rollout: rollout status|restart deployment NAME", "rollout"),
+        "set": Command("Change the image of containers: set image deployment/NAME CONTAINER=IMAGE", "set_image"),
+        "rollout": Command("Rollouts: rollout status|history|undo|restart|pause|resume deployment NAME", "rollout"),
+        "run": Command("Run one pod: run NAME --image=IMAGE [-- ARGS]", "run_pod"),
+        "edit": Command("Change an object in your editor: edit deployment NAME", "edit"),
+        "patch": Command("Change fields: patch deployment NAME -p '{...}' [--type=merge|json|strategic]", "patch"),
+        "label": Command("Set or remove labels: label pod NAME a=b c-", "label"),
+        "annotate": Command("Set or remove annotations: annotate pod NAME a=b c-", "label"),
         "delete": Command("Delete objects by name, label (-l), file (-f) or all of a kind (--all)", "delete"),
     },
     "The local cluster": {
@@ -75,6 +87,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(f"Error: {message}\nSee '{self.prog} --help' for usage.", file=sys.stderr)
         raise SystemExit(1)
+
+
+def duration(text: str, flag: str = "--timeout") -> float | None:
+    """Seconds of `30s`, `2m`, `1h30m`; None for zero. Raises UsageError."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    if "".join(number + unit for number, unit in parts) != text and text != "0":
+        raise UsageError(f'invalid argument "{text}" for "{flag}": write it as 30s, 2m or 1h30m')
+    factors = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return sum(float(number) * factors[unit] for number, unit in parts) or None
 
 
 class Switch(argparse.Action):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from k9lite.api import catalog
+from k9lite.api.objects import Obj
 from k9lite.api.resources import Resource
 from k9lite.cli.context import UsageError
 from k9lite.client import discovery
@@ -76,6 +77,32 @@ async def one(client: KubeClient, words: Sequence[str], what: str) -> tuple[Reso
     if len(found) != 1 or len(found[0].names) != 1:
         raise UsageError(f"name one object to {what}, such as deployment/web")
     return found[0].resource, found[0].names[0]
+
+
+async def objects(
+    client: KubeClient,
+    words: Sequence[str],
+    namespace: str | None,
+    what: str,
+    *,
+    selector: str = "",
+    every: bool = False,
+) -> list[tuple[Resource, Obj]]:
+    """The objects that words name, or with a selector or `every` those of the kinds. Raises UsageError, ApiError."""
+    found: list[tuple[Resource, Obj]] = []
+    for wanted in await select(client, words, what):
+        resource = wanted.resource
+        place = namespace if resource.namespaced else None
+        if wanted.names and (selector or every):
+            raise UsageError("name cannot be provided when a selector is specified")
+        if not wanted.names and not (selector or every):
+            raise UsageError("resource(s) were provided, but no name was specified")
+        if wanted.names:
+            found += [(resource, await client.get(resource, place, name)) for name in wanted.names]
+        else:
+            listed = await client.list(resource, place, label_selector=selector)
+            found += [(resource, obj) for obj in listed["items"]]
+    return found
 
 
 def qualified(resource: Resource, name: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,19 +12,12 @@ from textual.app import SuspendNotSupported
 from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj, name_of, namespace_of
 from k9lite.api.resources import Resource
+from k9lite.client import editor
 from k9lite.client.errors import ClientError
 
 if TYPE_CHECKING:
     from k9lite.client.rest import KubeClient
     from k9lite.tui.app import K9liteApp
-
-HEADER = "# Save and leave to apply; an unchanged or empty file changes nothing.\n"
-
-
-def editor_command() -> list[str]:
-    """From $KUBE_EDITOR, $VISUAL or $EDITOR, else vi."""
-    text = next((os.environ[name] for name in ("KUBE_EDITOR", "VISUAL", "EDITOR") if os.environ.get(name)), "vi")
-    return shlex.split(text)
 
 
 async def edit_object(app: K9liteApp, client: KubeClient, resource: Resource, obj: Obj) -> None:
@@ -39,37 +30,28 @@ async def edit_object(app: K9liteApp, client: KubeClient, resource: Resource, ob
         try:
             current = await client.get(resource, namespace, name)
             current.get("metadata", {}).pop("managedFields", None)
-            text = HEADER + yamlio.dump(current)
+            text = editor.HEADER + yamlio.dump(current)
             while True:
                 path.write_text(text, encoding="utf-8")
                 await _edit(app, path)
                 edited = path.read_text(encoding="utf-8")
-                if edited == text or not _without_comments(edited).strip():
+                if edited == text or not editor.without_comments(edited).strip():
                     app.flash("nothing changed")
                     return
                 problem = await _apply(client, resource, namespace, name, edited)
                 if not problem:
                     app.flash(f"{resource.kind.lower()} {name} edited")
                     return
-                comment = "".join(f"# {line}\n" for line in problem.splitlines())
-                text = comment + _without_comments(edited)
+                text = editor.with_problem(problem, edited)
         except SuspendNotSupported:
             app.flash("this terminal cannot be handed to an editor", "error")
         except (ApiError, ClientError, OSError, UnicodeDecodeError) as error:
             app.flash(str(error), "error")
 
 
-def _without_comments(text: str) -> str:
-    """Without the comment lines at the top."""
-    lines = text.splitlines(keepends=True)
-    while lines and lines[0].startswith("#"):
-        lines.pop(0)
-    return "".join(lines)
-
-
 async def _edit(app: K9liteApp, path: Path) -> None:
     with app.suspend():
-        process = await asyncio.create_subprocess_exec(*editor_command(), str(path))
+        process = await asyncio.create_subprocess_exec(*editor.command(), str(path))
         await process.wait()
     app.refresh()
 
