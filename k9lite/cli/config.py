@@ -45,6 +45,7 @@ def run(context: Context, _: str) -> int:
         raise CommandError(f'no context exists with the name: "{name}"')
     _use(_file_to_write(config), name)
     print(f'Switched to context "{name}".')
+    context.say(f"This is for kubectl and others; k9lite looks at its own cluster unless told --context {name}")
     return 0
 
 

@@ -15,7 +15,7 @@ from k9lite.cli import selection
 from k9lite.cli.context import CommandError, Context
 from k9lite.cli.output import without_managed_fields
 from k9lite.client import editor
-from k9lite.client.apply import difference
+from k9lite.client.apply import CONFLICT_RETRIES, edit_patch
 from k9lite.client.errors import ManifestError
 from k9lite.client.rest import KubeClient
 from k9lite.client.yamlio import dump, parse_yaml
@@ -79,16 +79,30 @@ class _Edit:
             return str(error)
         if not isinstance(edited, dict) or not isinstance(edited.get("metadata"), dict):
             return "an object is needed here, with apiVersion, kind and metadata"
-        patch = difference(self._obj, edited)
-        if not patch:
-            print("Edit cancelled, no changes made.", file=sys.stderr)
-            return ""
-        patch.setdefault("metadata", {})["resourceVersion"] = self._obj["metadata"]["resourceVersion"]
         try:
-            await self._client.patch(self._resource, namespace_of(self._obj) or None, name_of(self._obj), patch)
+            changed = await self._apply(edited)
         except ApiError as error:
             if error.code in (404, 409):
                 raise
             return error.message
-        print(f"{name} edited")
+        if changed:
+            print(f"{name} edited")
+        else:
+            print("Edit cancelled, no changes made.", file=sys.stderr)
         return ""
+
+    async def _apply(self, edited: Obj) -> bool:
+        """Bring the changes into what the server has by now; False where there are none. Raises ApiError."""
+        namespace, name = namespace_of(self._obj) or None, name_of(self._obj)
+        for attempt in range(CONFLICT_RETRIES + 1):
+            live = without_managed_fields(await self._client.get(self._resource, namespace, name))
+            patch = edit_patch(self._obj, edited, live)
+            if not patch:
+                return False
+            try:
+                await self._client.patch(self._resource, namespace, name, patch)
+                return True
+            except ApiError as error:
+                if error.code != 409 or attempt == CONFLICT_RETRIES:
+                    raise
+        raise AssertionError("not reached")

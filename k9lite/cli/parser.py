@@ -231,7 +231,7 @@ def top_help() -> str:
         "",
     ]
     for title, commands in GROUPS.items():
-        lines += [f"{title}:", *(f"  {name:<12}{command.help}" for name, command in commands.items()), ""]
+        lines += [f"{title}:", *(f"  {name:<15}{command.help}" for name, command in commands.items()), ""]
     return "\n".join(lines) + "\n" + GLOBAL_FLAGS
 
 

@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
-from k9lite.api.errors import ApiError
+from k9lite.api.errors import ApiError, not_found
 from k9lite.api.objects import Obj, condition_of, dig, name_of, namespace_of, uid_of
 from k9lite.api.resources import Resource
 from k9lite.cli import selection
-from k9lite.cli.context import Context, UsageError
+from k9lite.cli.context import CommandError, Context, UsageError
 from k9lite.cli.parser import Switch, duration
 from k9lite.client import jsonpath
 from k9lite.client.errors import ConnectionLost
@@ -46,9 +46,7 @@ def check_of(what: str) -> Check:
         return lambda obj: obj is not None and _has_condition(obj, name, value or "true")
     if lowered == "jsonpath" and rest:
         return _has_value(rest)
-    raise UsageError(
-        f'unrecognized condition: "{what}": use condition=NAME, jsonpath={{.path}}=VALUE, create or delete'
-    )
+    raise UsageError(f'unrecognized condition: "{what}": use condition=NAME, jsonpath=PATH=VALUE, create or delete')
 
 
 def _has_condition(obj: Obj, name: str, value: str) -> bool:
@@ -98,8 +96,8 @@ async def run(context: Context, _: str) -> int:
             except TimeoutError:
                 met = False
             if met:
-                word = "deleted" if args.what.lower() == "delete" else "condition met"
-                print(selection.qualified(resource, name) + ("" if args.output == "name" else f" {word}"), flush=True)
+                remark = "" if args.output == "name" else " condition met"
+                print(f"{selection.qualified(resource, name)}{remark}", flush=True)
             else:
                 context.say(f"Error: timed out waiting for the condition on {resource.plural}/{name}")
                 failed = True
@@ -116,12 +114,25 @@ async def _targets(context: Context, client: KubeClient) -> list[tuple[Resource,
             if not wanted.names:
                 raise UsageError("resource(s) were provided, but no name was specified")
             namespace = place if wanted.resource.namespaced else None
-            found += [(wanted.resource, namespace, name, "") for name in wanted.names]
+            for name in wanted.names:
+                uid = await _uid(client, wanted.resource, namespace, name) if what == "delete" else ""
+                if uid is not None:
+                    found.append((wanted.resource, namespace, name, uid))
         return found
     objs = await selection.objects(client, args.resources, place, "wait for", selector=args.selector, every=args.all)
     if not objs and what != "delete":
-        raise UsageError("no matching resources found")
+        raise CommandError("no matching resources found")
     return [(resource, namespace_of(obj) or None, name_of(obj), uid_of(obj)) for resource, obj in objs]
+
+
+async def _uid(client: KubeClient, resource: Resource, namespace: str | None, name: str) -> str | None:
+    """None where there is no such object."""
+    try:
+        return uid_of(await client.get(resource, namespace, name))
+    except ApiError as error:
+        if error.code == 404:
+            return None
+        raise
 
 
 async def _wait(
@@ -142,8 +153,13 @@ async def _wait(
         try:
             async with aclosing(events) as source:  # type: ignore[type-var]
                 async for kind, changed in source:
-                    if kind != "BOOKMARK" and check(None if kind == "DELETED" else changed):
+                    if kind == "BOOKMARK":
+                        continue
+                    gone = kind == "DELETED" or (uid and uid_of(changed) != uid)
+                    if check(None if gone else changed):
                         return True
+                    if gone:
+                        raise not_found(resource.key, name)
         except ApiError as error:
             if error.code != 410:
                 raise

@@ -149,6 +149,18 @@ def patch_for(wanted: Obj, live: Obj) -> Obj:
     return patch
 
 
+def edit_patch(original: Obj, edited: Obj, live: Obj) -> Obj:
+    """The merge patch that brings what a user changed in `original` into `live`; empty if that changes nothing."""
+    before, after = copy_of(original), copy_of(edited)
+    if after["metadata"].get("resourceVersion") == before["metadata"].get("resourceVersion"):
+        for obj in (before, after):
+            obj["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+    patch = difference(live, merge(before, after, live))
+    if patch and _holds_list(patch):
+        patch.setdefault("metadata", {}).setdefault("resourceVersion", live["metadata"]["resourceVersion"])
+    return patch
+
+
 def _holds_list(value: Any) -> bool:
     return isinstance(value, list) or (isinstance(value, dict) and any(map(_holds_list, value.values())))
 

@@ -5,38 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from k9lite.api.catalog import DEPLOYMENTS, EVENTS, PODS
 from k9lite.api.objects import Obj
 from k9lite.cli.main import run
+from tests.cli.conftest import Command
 from tests.client.test_client import pod
 from tests.support.server import Server
-
-Outcome = tuple[int, str, str]
-Command = Callable[..., Awaitable[Outcome]]
-
-
-@pytest_asyncio.fixture
-async def command(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[Command]:
-    """Runs a command against the server; gives its exit code, stdout and stderr."""
-    path = tmp_path / "kubeconfig"
-    path.write_text(
-        "current-context: t\ncontexts: [{name: t, context: {cluster: t}}]\n"
-        f"clusters: [{{name: t, cluster: {{server: 'http://127.0.0.1:{server.port}'}}}}]\n"
-    )
-
-    async def run_command(*arguments: str) -> Outcome:
-        capsys.readouterr()
-        code = await asyncio.to_thread(run, ["--kubeconfig", str(path), *arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    yield run_command
 
 
 async def test_create_get_scale_expose_and_delete(command: Command) -> None:
