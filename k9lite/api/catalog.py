@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from k9lite.api.kinds.apps import DEPLOYMENTS, REPLICASETS
+from k9lite.api.kinds.autoscaling import HPAS, HPAS_V1
 from k9lite.api.kinds.batch import CRONJOBS, JOBS
 from k9lite.api.kinds.config import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS
 from k9lite.api.kinds.discovery import ENDPOINTSLICES
+from k9lite.api.kinds.events import EVENTS_V1
 from k9lite.api.kinds.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from k9lite.api.kinds.reviews import REVIEWS
 from k9lite.api.kinds.service import SERVICES
@@ -17,7 +19,9 @@ RESOURCES: tuple[Resource, ...] = (
     PODS, SERVICES, ENDPOINTS, NAMESPACES, NODES, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
     DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS, CONTROLLERREVISIONS,
     JOBS, CRONJOBS,
+    HPAS, HPAS_V1,
     ENDPOINTSLICES,
+    EVENTS_V1,
     ROLES, CLUSTERROLES, ROLEBINDINGS, CLUSTERROLEBINDINGS,
 )  # fmt: skip
 """What the store holds, in the order in which it is told of: groups, and the versions of a group, by preference."""
@@ -25,38 +29,17 @@ VIRTUAL: tuple[Resource, ...] = REVIEWS
 """What is served, but stored nowhere: answered by what the server knows at that moment."""
 SERVED: tuple[Resource, ...] = (*RESOURCES, *VIRTUAL)
 
+STORED = tuple(resource for resource in RESOURCES if resource.storage is None)
+"""Those that have objects of their own in the store; the others of RESOURCES are versions of these."""
+
 __all__ = [
-    "CLUSTERROLEBINDINGS",
-    "CLUSTERROLES",
-    "CONFIGMAPS",
-    "CONTROLLERREVISIONS",
-    "CRONJOBS",
-    "DAEMONSETS",
-    "DEPLOYMENTS",
-    "ENDPOINTS",
-    "ENDPOINTSLICES",
-    "EVENTS",
-    "JOBS",
-    "NAMESPACES",
-    "NODES",
-    "PODS",
-    "REPLICASETS",
-    "RESOURCES",
-    "ROLEBINDINGS",
-    "ROLES",
-    "SECRETS",
-    "SERVED",
-    "SERVICEACCOUNTS",
-    "SERVICES",
-    "STATEFULSETS",
-    "VIRTUAL",
-    "by_key",
-    "by_kind",
-    "by_path",
-    "resolve",
+    "CLUSTERROLEBINDINGS", "CLUSTERROLES", "CONFIGMAPS", "CONTROLLERREVISIONS", "CRONJOBS", "DAEMONSETS", "DEPLOYMENTS",
+    "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "HPAS", "JOBS", "NAMESPACES", "NODES", "PODS", "REPLICASETS", "RESOURCES",
+    "ROLEBINDINGS", "ROLES", "SECRETS", "SERVED", "SERVICEACCOUNTS", "SERVICES", "STATEFULSETS", "STORED", "VIRTUAL",
+    "by_key", "by_kind", "by_path", "resolve",
 ]  # fmt: skip
 
-_BY_KEY = {resource.key: resource for resource in SERVED}
+_BY_KEY = {resource.key: resource for resource in (*STORED, *VIRTUAL)}
 _BY_KIND = {(resource.api_version, resource.kind): resource for resource in SERVED}
 _BY_PATH = {(resource.group, resource.version, resource.plural): resource for resource in SERVED}
 _BY_WORD = {

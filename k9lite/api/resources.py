@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k9lite.api.errors import Cause
-from k9lite.api.objects import Obj
+from k9lite.api.objects import Obj, copy_of, encode
 
 Cell = str | int | float | bool | None
 CellFunction = Callable[[Obj, float], Cell]
@@ -76,6 +76,11 @@ class Resource:
     has_generation: bool = False
     generation_counts_annotations: bool = False
     """Whether a change of annotations is a new generation too (Deployments)."""
+    storage: Resource | None = None
+    """The version as which the objects are stored, for one that is another look at the same objects. Rules, columns
+    and selectable fields read the stored form; `to_storage` and `from_storage` change their argument in place."""
+    to_storage: Callable[[Obj], None] = _nothing
+    from_storage: Callable[[Obj], None] = _nothing
     orphans_by_default: bool = False
     """Whether a deletion that names no propagation leaves the dependents (Jobs, for the sake of old clients)."""
     graceful: bool = False
@@ -94,6 +99,8 @@ class Resource:
     @property
     def key(self) -> str:
         """`pods`, `deployments.apps`: the store's name of the resource, and the one error messages use."""
+        if self.storage is not None:
+            return self.storage.key
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
@@ -107,6 +114,25 @@ class Resource:
             if subresource:
                 parts.append(subresource)
         return "/".join(parts)
+
+    def stored(self, obj: Obj) -> Resource:
+        """Change an object of this version into its stored form, in place; returns the resource of that."""
+        if self.storage is None:
+            return self
+        self.to_storage(obj)
+        obj |= {"apiVersion": self.storage.api_version, "kind": self.storage.kind}
+        return self.storage
+
+    def served(self, obj: Obj) -> Obj:
+        """A stored object, which may be changed, as this version shows it."""
+        if self.storage is not None:
+            self.from_storage(obj)
+            obj |= {"apiVersion": self.api_version, "kind": self.kind}
+        return obj
+
+    def body(self, obj: Obj, body: bytes) -> bytes:
+        """The JSON of a stored object, given with its stored JSON, as this version shows it."""
+        return body if self.storage is None else encode(self.served(copy_of(obj)))
 
     def row(self, obj: Obj, now: float) -> list[Any]:
         """The cells of the object, in the order of `columns`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from k9lite.api.objects import Obj
+from k9lite.api.objects import Obj, copy_of
 from k9lite.api.resources import Resource
 
 
@@ -43,7 +43,7 @@ def table(
 def _row(resource: Resource, obj: Obj, now: float, include_object: str) -> Obj:
     row: Obj = {"cells": resource.row(obj, now)}
     if include_object == "Object":
-        row["object"] = obj
+        row["object"] = obj if resource.storage is None else resource.served(copy_of(obj))
     elif include_object == "Metadata":
         row["object"] = partial(obj)
     return row

@@ -73,7 +73,7 @@ class Verbs:
         form = form_of(accept)
         if form == TABLE:
             return 200, self._table(target, [stored], {"resourceVersion": str(stored.rv)}, query)
-        return 200, encode(partial(stored.obj)) if form == PARTIAL else stored.body
+        return 200, encode(partial(stored.obj)) if form == PARTIAL else _body(target, stored)
 
     async def _list(self, target: Target, query: Query, accept: str) -> Answer:
         page, matches, form = page_of(query, self._store), self._selection(target, query), form_of(accept)
@@ -86,7 +86,7 @@ class Verbs:
         if form == PARTIAL:
             return 200, encode(partial_list([stored.obj for stored in chosen], metadata))
         head = encode({"kind": target.resource.kind + "List", "apiVersion": target.resource.api_version})[:-1]
-        items = b",".join(stored.body for stored in chosen)
+        items = b",".join(_body(target, stored) for stored in chosen)
         return 200, b"".join((head, b',"metadata":', encode(metadata), b',"items":[', items, b"]}"))
 
     def _table(self, target: Target, found: list[Stored], metadata: Obj, query: Query) -> bytes:
@@ -182,7 +182,7 @@ class Verbs:
         stored = await self._registry.create(
             target.resource, target.namespace or "", obj, dry_run=_dry_run(query, "POST"), by=by
         )
-        return 201, stored.body
+        return 201, _body(target, stored)
 
     async def _update(self, target: Target, query: Query, obj: Any, by: Writer) -> Answer:
         space, dry_run = target.namespace or "", _dry_run(query, "PUT")
@@ -192,11 +192,11 @@ class Verbs:
         if target.subresource == "finalize":
             finalizers = dig(obj, "spec", "finalizers", default=[])
             stored = await self._registry.finalize_namespace(target.name, finalizers, dry_run=dry_run)
-            return 200, stored.body
+            return 200, _body(target, stored)
         stored = await self._registry.update(
             target.resource, space, target.name, obj, subresource=target.subresource or None, dry_run=dry_run, by=by
         )
-        return 200, stored.body
+        return 200, _body(target, stored)
 
     def would_create(self, request: web.BaseRequest, target: Target) -> bool:
         """Whether a patch makes the object: server-side apply, where there is none."""
@@ -222,7 +222,7 @@ class Verbs:
             dry_run=dry_run,
             by=by,
         )
-        return 200, stored.body
+        return 200, _body(target, stored)
 
     async def _delete(self, target: Target, options: DeleteOptions) -> Answer:
         deleted = await self._registry.delete(target.resource, target.namespace or "", target.name, options)
@@ -233,7 +233,7 @@ class Verbs:
         found = await self._registry.delete_collection(target.resource, target.namespace, matches, options)
         head = encode({"kind": target.resource.kind + "List", "apiVersion": target.resource.api_version,
                        "metadata": {"resourceVersion": str(self._store.rv)}})  # fmt: skip
-        return 200, head[:-1] + b',"items":[' + b",".join(stored.body for stored in found) + b"]}"
+        return 200, head[:-1] + b',"items":[' + b",".join(_body(target, stored) for stored in found) + b"]}"
 
 
 def _not_allowed() -> ApiError:
@@ -278,10 +278,14 @@ ANSWERED_WHOLE = frozenset((
 """Kinds whose deletion answers with the object, as typed clients expect. Source: ReturnDeletedObject, pkg/registry."""
 
 
+def _body(target: Target, stored: Stored) -> bytes:
+    return target.resource.body(stored.obj, stored.body)
+
+
 def _deleted(target: Target, deleted: Deleted) -> bytes:
     """The object while it is still there, or always for some kinds, else a Status that names it."""
     if not deleted.removed or target.resource.key in ANSWERED_WHOLE:
-        return deleted.stored.body
+        return _body(target, deleted.stored)
     return encode(_success(target, deleted.stored.obj["metadata"]["uid"]))
 
 

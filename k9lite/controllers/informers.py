@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 
-from k9lite.api.catalog import RESOURCES
+from k9lite.api.catalog import STORED
 from k9lite.api.objects import Obj, controller_of, dig, labels_of, name_of, namespace_of, uid_of
 from k9lite.api.resources import Resource
 from k9lite.api.selectors import LabelSelector
@@ -113,7 +113,7 @@ class Informers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._by_key = {resource.key: Informer(resource) for resource in RESOURCES}
+        self._by_key = {resource.key: Informer(resource) for resource in STORED}
         self._watch: Watch | None = None
         self.uids: dict[str, tuple[str, str, str]] = {}
         """uid -> (resource, namespace, name) of everything there is."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from k9lite.api.catalog import NAMESPACES, PODS, RESOURCES
+from k9lite.api.catalog import NAMESPACES, PODS, STORED
 from k9lite.api.errors import ApiError
 from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj, dig, is_deleting, name_of, namespace_of, uid_of
@@ -19,7 +19,7 @@ from k9lite.controllers.runtime import Key, in_parallel
 INTERVAL = 0.05
 FINALIZER = "kubernetes"
 # What makes pods goes before them.
-_ORDER = sorted((each for each in RESOURCES if each.namespaced), key=lambda each: (each is PODS, not each.group))
+_ORDER = sorted((each for each in STORED if each.namespaced), key=lambda each: (each is PODS, not each.group))
 
 
 class NamespaceController:

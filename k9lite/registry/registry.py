@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from k9lite.api.catalog import NAMESPACES, PODS, RESOURCES, SERVICES
+from k9lite.api.catalog import NAMESPACES, PODS, SERVICES, STORED
 from k9lite.api.errors import ApiError, Cause, already_exists, conflict, forbidden, not_found
 from k9lite.api.meta import (
     DeleteOptions,
@@ -89,6 +89,7 @@ class Registry:
     ) -> Stored:
         """Store a new object; the registry owns `obj` afterwards. Raises ApiError."""
         check_identity(resource, obj, namespace, by=by)
+        resource = resource.stored(obj)
         metadata = obj["metadata"]
         base = "" if metadata.get("name") else str(metadata.get("generateName") or "")
         self._check_namespace(resource, namespace, str(metadata.get("name") or ""))
@@ -158,6 +159,7 @@ class Registry:
         """Replace an object. Its resourceVersion, if given, has to be the current one. Raises ApiError."""
         current = self.get(resource, namespace, name)
         check_identity(resource, obj, namespace, name, by)
+        resource = resource.stored(obj)
         wanted = prepare_update(resource, obj, current.obj, subresource)
         if wanted is not None and wanted != current.rv:
             raise conflict(resource.key, name)
@@ -216,7 +218,7 @@ class Registry:
         """Patch an object; a resourceVersion inside the patch is a precondition. Raises ApiError."""
         for attempt in range(_RETRIES):
             current = self.get(resource, namespace, name)
-            changed = apply_patch(content_type, patch, current.copy())
+            changed = apply_patch(content_type, patch, resource.served(current.copy()))
             own_conflict = dig(changed, "metadata", "resourceVersion") == str(current.rv)
             try:
                 return await self.update(
@@ -332,7 +334,7 @@ class Registry:
         return await self.store.update(NAMESPACES.key, "", name, obj, rv=current.rv)
 
     async def _sweep(self, namespace: str) -> None:
-        for resource in RESOURCES:
+        for resource in STORED:
             for stored in self.store.list(resource.key, namespace) if resource.namespaced else ():
                 try:
                     await self._remove(resource, stored, stored.rv)
