@@ -51,8 +51,13 @@ class EngineLink:
         if self.available:
             log.warning("engine %s: %s", self.engine.name, error)
             self.available = False
-            self.error = str(error)
             self._lost.set()
+            self._problem(error)
+
+    def _problem(self, error: EngineError | str) -> None:
+        """Why the engine cannot be used, as far as is known now: the last try says more than the first."""
+        if self.error != str(error):
+            self.error = str(error)
             self._on_state()
 
     async def run(self) -> None:
@@ -65,12 +70,12 @@ class EngineLink:
                 await self._listen()
             except EngineUnavailable as error:
                 self.lost(error)
-                self.error = str(error)
+                self._problem(error)
             except EngineError as error:
-                self.error = str(error)
+                self._problem(error)
             except Exception as error:
                 log.exception("engine %s", self.engine.name)
-                self.error = f"{type(error).__name__}: {error}"
+                self._problem(f"{type(error).__name__}: {error}")
             self.asked.set()
             await self._clock.sleep(wait)
             wait = min(wait * 2, MAX_RETRY_SECONDS)
@@ -130,4 +135,4 @@ class EngineLink:
             close = getattr(exits, "aclose", None)
             if close is not None:
                 await close()
-        raise EngineUnavailable(f"the {self.engine.name} engine has closed its event stream")
+        raise EngineUnavailable(f"the {self.engine.name} engine went away: it closed its event stream")
