@@ -25,8 +25,11 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def _setting(default: Any, doc: str, choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"doc": doc, "choices": choices})
+def _setting(
+    default: Any, doc: str, choices: tuple[str, ...] = (), bounds: tuple[float, float] = (0, float("inf"))
+) -> Any:
+    """`bounds` are the least and the greatest value of a number."""
+    return field(default=default, metadata={"doc": doc, "choices": choices, "bounds": bounds})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class Settings:
         "Default engine, chosen once at the first start: docker if its socket answers, else process.",
         ("", "docker", "process"),
     )
-    api_port: int = _setting(0, "Port of the API on 127.0.0.1. 0: 6445 if free (never with a home), else a free one.")
+    api_port: int = _setting(
+        0, "Port of the API on 127.0.0.1. 0: 6445 if free (never with a home), else a free one.", bounds=(0, 65535)
+    )
     api_names: str = _setting(
         "", "Comma-separated further names of the API, as clients reach it through a tunnel. None by default."
     )
@@ -52,11 +57,13 @@ class Settings:
         "0.0.0.0", "Comma-separated addresses NodePorts listen on. All, as a NodePort means."
     )
     service_cidr: str = _setting("10.96.0.0/16", "Range of cluster IPs. Upstream's default network.")
-    proxy_workers: int = _setting(0, "Proxy processes. 0: one per core, at most 4.")
+    proxy_workers: int = _setting(0, "Proxy processes. 0: one per core, at most 4.", bounds=(0, 64))
     log_max_bytes: int = _setting(
-        10 * 1024 * 1024, "Bytes of one container log file before it is rotated, as the kubelet's 10 MB."
+        10 * 1024 * 1024,
+        "Bytes of one container log file before it is rotated, as the kubelet's 10 MB.",
+        bounds=(4096, 1 << 40),
     )
-    log_max_files: int = _setting(3, "Log files kept per container, the current one included.")
+    log_max_files: int = _setting(3, "Log files kept per container, the current one included.", bounds=(1, 1000))
     history_seconds: int = _setting(7 * 24 * 3600, "Seconds of history kept for watches and time travel: a week.")
     history_bytes: int = _setting(512 * 1024 * 1024, "Bytes of history kept, whichever limit comes first.")
     event_ttl_seconds: int = _setting(3600, "Seconds an Event is kept, as upstream's --event-ttl.")
@@ -118,16 +125,47 @@ def _convert(item: Field[Any], raw: Any) -> Any:
     kind = str(item.type)
     if "Path" in kind:
         return Path(str(raw)).expanduser().absolute()
-    if kind == "int":
-        if isinstance(raw, bool):
-            raise ValueError("must be a whole number")
-        return int(raw)
-    if kind == "float":
-        return float(raw)
+    if kind in ("int", "float"):
+        return _number(item, raw)
     choices = item.metadata["choices"]
     if choices and str(raw) not in choices:
         raise ValueError("must be one of " + ", ".join(choice for choice in choices if choice))
+    if item.name in ("service_cidr", "node_port_addresses"):
+        _check_addresses(item.name, str(raw))
     return str(raw)
+
+
+def _check_addresses(name: str, text: str) -> None:
+    """Raises ValueError unless it is a network for services, or a list of addresses."""
+    import ipaddress
+
+    if name == "service_cidr":
+        try:
+            enough = ipaddress.ip_network(text).num_addresses >= 16
+        except ValueError:
+            enough = False
+        if not enough:
+            raise ValueError("must be a network such as 10.96.0.0/16, of at least 16 addresses")
+        return
+    try:
+        for part in text.split(","):
+            ipaddress.ip_address(part.strip())
+    except ValueError:
+        raise ValueError("must be IP addresses of this machine, separated by commas") from None
+
+
+def _number(item: Field[Any], raw: Any) -> int | float:
+    """Raises ValueError for what is no number, or not one within the bounds."""
+    whole, (least, most) = str(item.type) == "int", item.metadata["bounds"]
+    try:
+        if isinstance(raw, bool) or (whole and isinstance(raw, float)):
+            raise ValueError
+        value = int(raw) if whole else float(raw)
+    except ValueError:
+        raise ValueError(f"must be a {'whole ' if whole else ''}number") from None
+    if not least <= value <= most:
+        raise ValueError(f"must be at least {least}" if most == float("inf") else f"must be {least} to {most}")
+    return value
 
 
 def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -45,6 +45,25 @@ def test_a_node_port_range_must_be_one() -> None:
         load({"node_port_min": 31000, "node_port_max": 30000}, {})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("API_PORT", "99999", "must be 0 to 65535"),
+        ("API_PORT", "-1", "must be 0 to 65535"),
+        ("API_PORT", "1.5", "must be a whole number"),
+        ("DRAIN_SECONDS", "nan", "must be at least 0"),
+        ("DRAIN_SECONDS", "soon", "must be a number"),
+        ("LOG_MAX_FILES", "0", "must be 1 to 1000"),
+        ("SERVICE_CIDR", "10.0.0.0", "must be a network such as"),
+        ("SERVICE_CIDR", "here", "must be a network such as"),
+        ("NODE_PORT_ADDRESSES", "0.0.0.0,here", "must be IP addresses"),
+    ],
+)
+def test_values_out_of_their_bounds_are_refused(name: str, value: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=f"K9LITE_{name}: '{value}' is not a valid value .*{why}"):
+        load({}, {f"K9LITE_{name}": value})
+
+
 def test_another_process_gets_the_same_settings(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, engine="process", api_port=5, drain_seconds=2.5)
     assert load({}, settings.environment()) == settings

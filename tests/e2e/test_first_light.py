@@ -88,31 +88,6 @@ async def test_any_program_of_the_machine_is_a_pod() -> None:
         assert "GET / HTTP" in await eventually(lambda: made.ok("logs", "deployment/files", "--tail=50"), timeout=20)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("create", "deployment", "Bad_Name", "--image=host", "--", "true"), "lowercase RFC 1123"),
-        (("scale", "deployment", "absent", "--replicas=2"), 'deployments.apps "absent" not found'),
-        (("get", "nonsense"), "nonsense"),
-        (("create", "deployment", "x", "--image=k9lite/whoami", "-n", "absent"), 'namespaces "absent" not found'),
-        (("create", "-f", "/nonexistent.yaml"), "/nonexistent.yaml"),
-    ],
-)
-async def test_mistakes_are_explained(arguments: tuple[str, ...], words: str, shared: Cluster) -> None:
-    done = await shared.run(*arguments)
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error")
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-async def test_a_second_control_plane_is_refused_with_the_pid_of_the_first(shared: Cluster) -> None:
-    done = await shared.run("serve")
-    assert done.returncode == 1
-    assert str(shared.pid) in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 async def test_stop_with_pods_brings_them_back_at_the_next_start() -> None:
     async with cluster() as made:
         await made.ok("create", "deployment", "web", "--image=k9lite/whoami", "--replicas=2")

@@ -109,24 +109,17 @@ class Cluster:
         return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(ssl=context, limit=0))
 
     async def run(self, *arguments: str, stdin: bytes = b"", timeout: float = 40) -> subprocess.CompletedProcess[str]:
-        """One `k9lite` command, to its end."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "k9lite",
-            *arguments,
+        """One `k9lite` command, to its end. Raises TimeoutExpired."""
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "k9lite", *arguments],
             env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
-        try:
-            out, err = await asyncio.wait_for(process.communicate(stdin), timeout)
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
-        return subprocess.CompletedProcess(arguments, process.returncode or 0, out.decode(), err.decode())
+        return subprocess.CompletedProcess(arguments, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     async def ok(self, *arguments: str, stdin: bytes = b"") -> str:
         """The output of a command that has to succeed."""
