@@ -61,7 +61,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "stop": Command("Stop control plane and proxy; pods keep running, unless --pods", "plane"),
         "reset": Command("Remove everything this cluster made", "plane"),
         "demo": Command("Deploy the demo: myd1, three replicas behind a NodePort", "demo"),
-        "kubeconfig": Command("Print the kubeconfig of the local cluster, for kubectl and others", "plane"),
+        "kubeconfig": Command("Print the kubeconfig for kubectl and others, or --merge it into theirs", "plane"),
         "token": Command("Give others access: token create --role admin|edit|view [-n NS], list, delete ID", "token"),
         "version": Command("Print the version", "plane"),
     },

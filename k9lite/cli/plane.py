@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("-y", "--yes", action=Switch, help="do not ask")
     elif name == "status":
         parser.add_argument("-o", "--output", choices=["json"], default="", help="print as JSON")
+    elif name == "kubeconfig":
+        parser.add_argument("--merge", action=Switch, help="put the context k9lite into $KUBECONFIG or ~/.kube/config")
 
 
 def run(context: Context, name: str) -> int | Coroutine[None, None, int]:
@@ -144,7 +146,26 @@ async def _kubeconfig(context: Context) -> int:
     if path is None:
         raise CommandError("kubeconfig prints the local cluster's; leave --context out")
     try:
-        print(path.read_text(encoding="utf-8"), end="")
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+    if context.args.merge:
+        _merge(text, str(path))
+    else:
+        print(text, end="")
     return 0
+
+
+def _merge(text: str, source: str) -> None:
+    """Put our context where kubectl will find it: the file that has it, else kubectl's first, made if need be."""
+    from k9lite.client import kubeconfig_merge as merging
+    from k9lite.client.kubeconfig import contexts, default_paths
+    from k9lite.client.yamlio import parse_yaml
+
+    paths = default_paths()
+    existing = [path for path in paths if path.exists()]
+    target = next((path for path in existing if merging.NAME in contexts(path)), (existing or paths)[0])
+    is_current = merging.merge_file(target, merging.marked(parse_yaml(text, source)))
+    print(f"Merged context {merging.NAME} into {target}")
+    if not is_current:
+        print(f"Use it with: kubectl --context {merging.NAME}, or kubectl config use-context {merging.NAME}")

@@ -130,3 +130,19 @@ async def test_mistakes_are_said(shared: Cluster, arguments: tuple[str, ...], me
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_kubeconfig_merges_into_what_is_there(shared: Cluster) -> None:
+    kubectl = Kubectl(shared, newest())
+    path = kubectl.home / "mine.kubeconfig"
+    path.write_text("# mine\nclusters:\n- name: other\n  cluster: {server: https://other.example}\n")
+    listed = f"{kubectl.home / 'absent'}:{path}"
+    done = await shared.run("kubeconfig", "--merge", KUBECONFIG=listed)
+    assert done.stdout == f"Merged context k9lite into {path}\n", done.stderr
+    assert path.read_text().startswith("# mine\n")
+    assert "kubernetes" in await kubectl.ok("get", "services", "--context", "k9lite", KUBECONFIG=str(path))
+    await kubectl.ok("config", "set-context", "k9lite", "--namespace=kube-system", KUBECONFIG=str(path))
+    again = await shared.run("kubeconfig", "--merge", KUBECONFIG=listed)
+    assert again.returncode == 0, "kubectl kept the mark of our entries"
+    assert "kube-system" in await kubectl.ok("config", "get-contexts", KUBECONFIG=str(path))
+    assert "other" in await kubectl.ok("config", "view", KUBECONFIG=str(path))

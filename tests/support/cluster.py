@@ -108,12 +108,14 @@ class Cluster:
         url = f"https://127.0.0.1:{self.announced()['port']}"
         return aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(ssl=context, limit=0))
 
-    async def run(self, *arguments: str, stdin: bytes = b"", timeout: float = 40) -> subprocess.CompletedProcess[str]:
+    async def run(
+        self, *arguments: str, stdin: bytes = b"", timeout: float = 40, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """One `k9lite` command, to its end. Raises TimeoutExpired."""
         done = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "k9lite", *arguments],
-            env=self.environment,
+            env={**self.environment, **environment},
             input=stdin,
             capture_output=True,
             timeout=timeout,
