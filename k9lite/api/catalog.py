@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from k9lite.api.kinds.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from k9lite.api.kinds.apps import DEPLOYMENTS, REPLICASETS
 from k9lite.api.kinds.autoscaling import HPAS, HPAS_V1
 from k9lite.api.kinds.batch import CRONJOBS, JOBS
@@ -22,6 +23,7 @@ RESOURCES: tuple[Resource, ...] = (
     HPAS, HPAS_V1,
     ENDPOINTSLICES,
     EVENTS_V1,
+    CUSTOMRESOURCEDEFINITIONS,
     ROLES, CLUSTERROLES, ROLEBINDINGS, CLUSTERROLEBINDINGS,
 )  # fmt: skip
 """What the store holds, in the order in which it is told of: groups, and the versions of a group, by preference."""
@@ -33,9 +35,10 @@ STORED = tuple(resource for resource in RESOURCES if resource.storage is None)
 """Those that have objects of their own in the store; the others of RESOURCES are versions of these."""
 
 __all__ = [
-    "CLUSTERROLEBINDINGS", "CLUSTERROLES", "CONFIGMAPS", "CONTROLLERREVISIONS", "CRONJOBS", "DAEMONSETS", "DEPLOYMENTS",
-    "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "HPAS", "JOBS", "NAMESPACES", "NODES", "PODS", "REPLICASETS", "RESOURCES",
-    "ROLEBINDINGS", "ROLES", "SECRETS", "SERVED", "SERVICEACCOUNTS", "SERVICES", "STATEFULSETS", "STORED", "VIRTUAL",
+    "CLUSTERROLEBINDINGS", "CLUSTERROLES", "CONFIGMAPS", "CONTROLLERREVISIONS", "CRONJOBS",
+    "CUSTOMRESOURCEDEFINITIONS", "DAEMONSETS", "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "HPAS",
+    "JOBS", "NAMESPACES", "NODES", "PODS", "REPLICASETS", "RESOURCES", "ROLEBINDINGS", "ROLES", "SECRETS", "SERVED",
+    "SERVICEACCOUNTS", "SERVICES", "STATEFULSETS", "STORED", "VIRTUAL",
     "by_key", "by_kind", "by_path", "resolve",
 ]  # fmt: skip
 

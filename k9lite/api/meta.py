@@ -120,7 +120,8 @@ def check_identity(
         )
     if obj.setdefault("metadata", {}) is None:
         obj["metadata"] = {}
-    unknown = check_types(resource.api_version, resource.kind, obj)
+    prune = resource.prune
+    unknown = prune(obj) if prune else check_types(resource.api_version, resource.kind, obj)
     if by is not None:
         by.judge(resource.api_version, resource.kind, obj, unknown)
     metadata = obj["metadata"]
@@ -153,6 +154,8 @@ def prepare_create(resource: Resource, obj: Obj, now: str) -> None:
     if resource.has_generation:
         metadata["generation"] = 1
     raise_if(resource, obj, validate_meta(resource, obj))
+    if resource.custom_schema is not None:
+        resource.reset_status(obj)  # before it would be validated
     resource.default(obj)
     raise_if(resource, obj, resource.validate(obj))
     resource.reset_status(obj)
@@ -189,6 +192,9 @@ def prepare_update(resource: Resource, new: Obj, old: Obj, subresource: str | No
         raise conflict(resource.key, name_of(old), why)
     if subresource == "status":
         _only_status(new, old)
+        if resource.custom_schema is not None:
+            resource.default(new)
+            raise_if(resource, new, resource.validate(new))
         return _version(wanted)
     for field in (*_SERVER_OWNED, "generateName"):
         if field in before:
@@ -203,7 +209,7 @@ def prepare_update(resource: Resource, new: Obj, old: Obj, subresource: str | No
     resource.carry_over(new, old)
     resource.default(new)
     causes = validate_meta(resource, new) + _new_finalizers(metadata, before)
-    if _differs_in_content(new, old):
+    if _differs_in_content(new, old) or (resource.custom_schema is not None and new.get("status") != old.get("status")):
         causes += resource.validate(new) + resource.validate_update(new, old)
     raise_if(resource, new, causes)
     if _is_new_generation(resource, new, old):
@@ -221,6 +227,9 @@ def _is_new_generation(resource: Resource, new: Obj, old: Obj) -> bool:
         return False
     if resource.generation_counts_annotations and annotations_of(new) != annotations_of(old):
         return True
+    if resource.custom_schema is not None:
+        ignored = ("metadata", "status") if "status" in resource.subresources else ("metadata",)
+        return any(new.get(key) != old.get(key) for key in new.keys() | old.keys() if key not in ignored)
     return bool(new.get("spec") != old.get("spec"))
 
 

@@ -44,6 +44,15 @@ def _no_causes(*_: Obj) -> list[Cause]:
     return []
 
 
+@dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where the scale subresource of a custom resource finds its numbers, as `.spec.replicas`; `selector` may be ""."""
+
+    spec_replicas: str
+    status_replicas: str
+    selector: str
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Resource:
     """One served resource. Functions are pure; `default`, `carry_over` and `reset_status` change the first argument."""
@@ -85,8 +94,14 @@ class Resource:
     """Whether a deletion that names no propagation leaves the dependents (Jobs, for the sake of old clients)."""
     graceful: bool = False
     """Deleted with a grace period by the node (pods)."""
+    list_kind: str = ""
+    """The kind of its lists, where that is not the kind and `List`."""
     custom_schema: Mapping[str, Any] | None = None
     """The structural schema of a custom resource; built-in kinds have their types in the field table."""
+    prune: Callable[[Obj], list[str]] | None = None
+    """Drops what the schema does not name, in place; the paths of that. None: the field table says what there is."""
+    scale_paths: ScalePaths | None = None
+    """Of custom resources that scale; built-in kinds have spec.replicas."""
 
     def __repr__(self) -> str:
         return f"Resource({self.key})"
@@ -102,6 +117,10 @@ class Resource:
         if self.storage is not None:
             return self.storage.key
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def kind_of_list(self) -> str:
+        return self.list_kind or f"{self.kind}List"
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """The URL path of the collection or of one object."""
@@ -125,14 +144,18 @@ class Resource:
 
     def served(self, obj: Obj) -> Obj:
         """A stored object, which may be changed, as this version shows it."""
-        if self.storage is not None:
+        if not self._shows(obj):
             self.from_storage(obj)
             obj |= {"apiVersion": self.api_version, "kind": self.kind}
         return obj
 
+    def _shows(self, obj: Obj) -> bool:
+        """Whether a stored object is as this version shows it. Custom resources may have changed their storage."""
+        return self.storage is None and obj.get("apiVersion", self.api_version) == self.api_version
+
     def body(self, obj: Obj, body: bytes) -> bytes:
         """The JSON of a stored object, given with its stored JSON, as this version shows it."""
-        return body if self.storage is None else encode(self.served(copy_of(obj)))
+        return body if self._shows(obj) else encode(self.served(copy_of(obj)))
 
     def row(self, obj: Obj, now: float) -> list[Any]:
         """The cells of the object, in the order of `columns`."""

@@ -56,6 +56,16 @@ def check_types(api_version: str, kind: str, obj: Obj) -> list[str]:
         raise bad_request(f"{kind} is nested too deeply") from None
 
 
+def check_metadata(api_version: str, kind: str, obj: Obj) -> list[str]:
+    """The same for the metadata of an object whose kind is not in the table."""
+    try:
+        return [f"metadata.{path}" for path in _struct("ObjectMeta")(obj["metadata"]) or ()]
+    except _WrongType as error:
+        error.path.insert(0, "metadata")
+        version = api_version.rpartition("/")[2]
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {_explain(error)}') from None
+
+
 def _explain(error: _WrongType) -> str:
     where = f"Go struct field {error.owner}.{'.'.join(error.path)} of type {error.expected}"
     if isinstance(error.value, str) and error.expected in TIMES:

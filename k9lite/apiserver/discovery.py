@@ -1,16 +1,19 @@
-"""Which groups, versions and resources are served: the aggregated v2 and v2beta1 documents, and the older ones."""
+"""Which groups, versions and resources are served: the aggregated v2 and v2beta1 documents, and the older ones.
+
+Documents are made once for each tuple of served resources; a new custom resource makes a new tuple.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
-from k9lite.api.catalog import SERVED
 from k9lite.api.objects import Obj, encode
 from k9lite.api.resources import Resource
 
 _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 _TOKEN = {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}
 _POLICY = {"group": "policy", "version": "v1", "kind": "Eviction"}
+Resources = tuple[Resource, ...]
 SUBRESOURCE_VERBS = {"status": ["get", "patch", "update"], "scale": ["get", "patch", "update"], "log": ["get"],
           "finalize": ["update"], "binding": ["create"], "eviction": ["create"], "token": ["create"]}  # fmt: skip
 
@@ -25,13 +28,14 @@ def aggregated_version(accept: str) -> str | None:
     return None
 
 
-@cache
-def aggregated(core: bool, version: str) -> bytes:
+@lru_cache(maxsize=16)
+def aggregated(resources: Resources, core: bool, version: str) -> bytes:
     """The APIGroupDiscoveryList of `/api` (core) or `/apis`."""
     items = []
-    for group in [""] if core else named_groups():
-        versions = [{"version": name, "freshness": "Current", "resources": [_aggregated(r) for r in of(group, name)]}
-                    for name in versions_of(group)]  # fmt: skip
+    for group in [""] if core else named_groups(resources):
+        versions = [{"version": name, "freshness": "Current",
+                     "resources": [_aggregated(resource) for resource in of(resources, group, name)]}
+                    for name in versions_of(resources, group)]  # fmt: skip
         items.append({"metadata": {"name": group} if group else {}, "versions": versions})
     return encode(
         {
@@ -43,16 +47,16 @@ def aggregated(core: bool, version: str) -> bytes:
     )
 
 
-def named_groups() -> list[str]:
-    return list(dict.fromkeys(resource.group for resource in SERVED if resource.group))
+def named_groups(resources: Resources) -> list[str]:
+    return list(dict.fromkeys(resource.group for resource in resources if resource.group))
 
 
-def versions_of(group: str) -> list[str]:
-    return list(dict.fromkeys(resource.version for resource in SERVED if resource.group == group))
+def versions_of(resources: Resources, group: str) -> list[str]:
+    return list(dict.fromkeys(resource.version for resource in resources if resource.group == group))
 
 
-def of(group: str, version: str) -> list[Resource]:
-    return [resource for resource in SERVED if (resource.group, resource.version) == (group, version)]
+def of(resources: Resources, group: str, version: str) -> list[Resource]:
+    return [resource for resource in resources if (resource.group, resource.version) == (group, version)]
 
 
 def _kind_of(resource: Resource, subresource: str) -> Obj:
@@ -76,30 +80,32 @@ def _aggregated(resource: Resource) -> Obj:
     }
 
 
-def _group(name: str) -> Obj:
-    versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions_of(name)]
+def _group(resources: Resources, name: str) -> Obj:
+    names = versions_of(resources, name)
+    versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in names]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-@cache
-def legacy(path: str) -> bytes | None:
+@lru_cache(maxsize=128)
+def legacy(resources: Resources, path: str) -> bytes | None:
     """The older document of `/api`, `/api/v1`, `/apis`, `/apis/G` or `/apis/G/V`; None where there is none."""
     parts = path.strip("/").split("/")
     if parts == ["api"]:
-        return encode({"kind": "APIVersions", "versions": versions_of(""), "serverAddressByClientCIDRs": []})
+        return encode({"kind": "APIVersions", "versions": versions_of(resources, ""), "serverAddressByClientCIDRs": []})
     if parts == ["apis"]:
-        return encode({"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in named_groups()]})
+        groups = [_group(resources, name) for name in named_groups(resources)]
+        return encode({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
     if parts[0] == "api" and len(parts) == 2:
-        return _resources("", parts[1])
-    if parts[0] == "apis" and len(parts) == 2 and parts[1] in named_groups():
-        return encode({"kind": "APIGroup", "apiVersion": "v1", **_group(parts[1])})
+        return _resources(resources, "", parts[1])
+    if parts[0] == "apis" and len(parts) == 2 and parts[1] in named_groups(resources):
+        return encode({"kind": "APIGroup", "apiVersion": "v1", **_group(resources, parts[1])})
     if parts[0] == "apis" and len(parts) == 3:
-        return _resources(parts[1], parts[2])
+        return _resources(resources, parts[1], parts[2])
     return None
 
 
-def _resources(group: str, version: str) -> bytes | None:
-    found = of(group, version)
+def _resources(resources: Resources, group: str, version: str) -> bytes | None:
+    found = of(resources, group, version)
     if not found:
         return None
     entries: list[Obj] = []

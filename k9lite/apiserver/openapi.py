@@ -23,18 +23,18 @@ V3 = "/openapi/v3"
 YEAR = 365 * 24 * 3600
 
 
-def answer(request: web.BaseRequest, path: str, version: str) -> web.Response:
+def answer(request: web.BaseRequest, path: str, version: str, served: discovery.Resources) -> web.Response:
     """To /openapi/v2, /openapi/v3 and what is below it. Raises ApiError 404."""
     if path == "/openapi/v2":  # no bytes are an empty document, with which kubectl leaves validation to us
         return web.Response(body=b"", headers={"Content-Type": V2})
     if request.method != "GET":
         raise unknown_path()
     if path == V3:
-        groups = [("", name) for name in discovery.versions_of("")]
-        groups += [(group, name) for group in discovery.named_groups() for name in discovery.versions_of(group)]
-        listed = {_name(*group): {"serverRelativeURL": _address(*group)} for group in groups}
+        groups = [(group, name) for group in ("", *discovery.named_groups(served))
+                  for name in discovery.versions_of(served, group)]  # fmt: skip
+        listed = {_name(*group): {"serverRelativeURL": _address(served, *group)} for group in groups}
         return web.Response(body=encode({"paths": listed}), headers={"Content-Type": "application/json"})
-    return _document(request, path.removeprefix(V3 + "/"), version)
+    return _document(request, path.removeprefix(V3 + "/"), version, served)
 
 
 def _name(group: str, version: str) -> str:
@@ -42,20 +42,20 @@ def _name(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
-def _address(group: str, version: str) -> str:
-    return f"{V3}/{_name(group, version)}?hash={fingerprint(discovery.of(group, version))}"
+def _address(served: discovery.Resources, group: str, version: str) -> str:
+    return f"{V3}/{_name(group, version)}?hash={fingerprint(discovery.of(served, group, version))}"
 
 
-def _document(request: web.BaseRequest, name: str, version: str) -> web.Response:
+def _document(request: web.BaseRequest, name: str, version: str, served: discovery.Resources) -> web.Response:
     parts = name.split("/")
     group = "/".join(parts[1:-1])
-    resources = tuple(discovery.of(group, parts[-1]))
+    resources = tuple(discovery.of(served, group, parts[-1]))
     if not resources or _name(group, parts[-1]) != name:
         raise unknown_path()
     current, asked = fingerprint(resources), request.query.get("hash")
     headers = {"Content-Type": "application/json", "ETag": f'"{current}"', "Vary": "Accept"}
     if asked is not None and asked != current:
-        return web.Response(status=301, headers={"Location": _address(group, parts[-1])})
+        return web.Response(status=301, headers={"Location": _address(served, group, parts[-1])})
     if asked is None:
         headers["Cache-Control"] = "no-cache, private"
     else:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from k9lite.api import protobuf
-from k9lite.api.catalog import by_path
 from k9lite.api.errors import ApiError, bad_request, unknown_path
 from k9lite.api.resources import Resource
+from k9lite.registry.served import Served
 
 MAX_BODY = 3 * 1024 * 1024
 
@@ -23,7 +23,7 @@ class Target:
     subresource: str = ""
 
 
-def target_of(path: str) -> Target:
+def target_of(path: str, served: Served) -> Target:
     """From `/api/v1/...` or `/apis/GROUP/VERSION/...`. Raises ApiError 404."""
     parts = path.strip("/").split("/")
     if parts[0] == "api":
@@ -35,7 +35,7 @@ def target_of(path: str) -> Target:
     namespace: str | None = None
     if rest[:1] == ["namespaces"] and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
-    resource = by_path(group, version, rest[0]) if rest else None
+    resource = served.by_path(group, version, rest[0]) if rest else None
     if resource is None or len(rest) > 3 or (namespace is not None and not resource.namespaced):
         raise unknown_path()
     name = rest[1] if len(rest) > 1 else ""

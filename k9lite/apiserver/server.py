@@ -155,7 +155,7 @@ class ApiServer:
             return await self._api(request, user, path)
         self._access.check_path(user, request.method, path)
         if path.startswith("/openapi/"):
-            return openapi.answer(request, path, f"v1.{KUBERNETES_MINOR}.0")
+            return openapi.answer(request, path, f"v1.{KUBERNETES_MINOR}.0", self._registry.served.resources)
         return await self._own(request, path)
 
     async def _api(self, request: web.BaseRequest, user: User, path: str) -> web.StreamResponse:
@@ -165,7 +165,7 @@ class ApiServer:
             self._access.check_path(user, request.method, path)
             return found
         try:
-            target = target_of(path)
+            target = target_of(path, self._registry.served)
         except ApiError:  # who may not even look learns nothing of what there is
             self._access.check_path(user, request.method, path)
             raise
@@ -173,13 +173,14 @@ class ApiServer:
         return await self._resource(request, user, target)
 
     def _discovery(self, path: str, accept: str) -> web.Response | None:
+        resources = self._registry.served.resources
         if path in ("/api", "/apis"):
             version = discovery.aggregated_version(accept)
             if version:
                 kind = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-                body = discovery.aggregated(path == "/api", version)
+                body = discovery.aggregated(resources, path == "/api", version)
                 return web.Response(body=body, headers={"Content-Type": kind})
-        legacy = discovery.legacy(path)
+        legacy = discovery.legacy(resources, path) if path.count("/") <= 3 else None
         return web.Response(body=legacy, headers=JSON_HEADERS) if legacy is not None else None
 
     async def _resource(self, request: web.BaseRequest, user: User, target: Target) -> web.StreamResponse:

@@ -69,7 +69,7 @@ class Verbs:
         check_not_in_the_future(query, self._store)
         stored = self._registry.get(target.resource, target.namespace or "", target.name)
         if target.subresource == "scale":
-            return 200, encode(scale_of(stored.obj))
+            return 200, encode(scale_of(target.resource, stored.obj))
         form = form_of(accept)
         if form == TABLE:
             return 200, self._table(target, [stored], {"resourceVersion": str(stored.rv)}, query)
@@ -85,7 +85,7 @@ class Verbs:
             return 200, self._table(target, chosen, metadata, query)
         if form == PARTIAL:
             return 200, encode(partial_list([stored.obj for stored in chosen], metadata))
-        head = encode({"kind": target.resource.kind + "List", "apiVersion": target.resource.api_version})[:-1]
+        head = encode({"kind": target.resource.kind_of_list, "apiVersion": target.resource.api_version})[:-1]
         items = b",".join(_body(target, stored) for stored in chosen)
         return 200, b"".join((head, b',"metadata":', encode(metadata), b',"items":[', items, b"]}"))
 
@@ -231,7 +231,7 @@ class Verbs:
     async def _delete_all(self, target: Target, query: Query, options: DeleteOptions) -> Answer:
         matches = self._selection(target, query)
         found = await self._registry.delete_collection(target.resource, target.namespace, matches, options)
-        head = encode({"kind": target.resource.kind + "List", "apiVersion": target.resource.api_version,
+        head = encode({"kind": target.resource.kind_of_list, "apiVersion": target.resource.api_version,
                        "metadata": {"resourceVersion": str(self._store.rv)}})  # fmt: skip
         return 200, head[:-1] + b',"items":[' + b",".join(_body(target, stored) for stored in found) + b"]}"
 

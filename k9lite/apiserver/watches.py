@@ -47,8 +47,8 @@ class Encoder:
                 table(self._resource, [obj], rv, self._clock.time(), self._include_object, columns=self._first)
             )
             self._first = False
-        elif self._resource.storage is not None and verb not in ("BOOKMARK", "ERROR"):
-            body = self._resource.body(obj, b"")
+        elif verb not in ("BOOKMARK", "ERROR"):
+            body = self._resource.body(obj, body or b"")
         return b'{"type":"' + verb.encode() + b'","object":' + (body or encode(obj)) + b"}\n"
 
     def event(self, event: Event, matches: Matches) -> bytes | None:

@@ -10,18 +10,20 @@ k8s.io/kubernetes/pkg/controller/garbagecollector.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 
-from k9lite.api.catalog import by_key, by_kind
 from k9lite.api.errors import ApiError
 from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj, dig, is_deleting, name_of, namespace_of, uid_of, version_of
 from k9lite.api.resources import Resource
 from k9lite.controllers.context import Context
-from k9lite.controllers.informers import owners
+from k9lite.controllers.informers import Informer, owners
 from k9lite.controllers.ownership import without_owners
 from k9lite.controllers.runtime import Key, in_parallel
-from k9lite.registry.registry import FOREGROUND, ORPHAN
+from k9lite.registry.deletion import FOREGROUND, ORPHAN
+
+MAX_GONE = 4096
 
 Dependent = tuple[Resource, Obj]
 
@@ -37,18 +39,23 @@ def is_going_in_foreground(obj: Obj) -> bool:
 class GarbageCollector:
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._served = context.registry.served
         self._workers = context.workers("garbage-collector", self.reconcile, count=32)
-        for informer in context.informers.all():
-            informer.on_change(partial(self._changed, informer.resource))
+        self._gone: OrderedDict[str, None] = OrderedDict()
+        """Uids of owners seen going: their kind may have gone with them, and then nobody else knows."""
+        context.informers.each(lambda informer: informer.on_change(partial(self._changed, informer)))
 
     # Events ------------------------------------------------------------------------------------------
     def _add(self, resource: Resource, obj: Obj) -> None:
         self._workers.queue.add((resource.key, namespace_of(obj), name_of(obj)))
 
-    def _changed(self, resource: Resource, verb: str, obj: Obj, old: Obj | None) -> None:
-        references = owners(obj)
+    def _changed(self, informer: Informer, verb: str, obj: Obj, old: Obj | None) -> None:
+        resource, references = informer.resource, owners(obj)
         if verb == "DELETED":
-            for kind, dependent in self._dependents(obj):
+            dependents = self._dependents(obj)
+            if dependents:
+                self._remember_gone(uid_of(obj))
+            for kind, dependent in dependents:
                 self._add(kind, dependent)
             self._recheck_owners(references)
             return
@@ -63,12 +70,17 @@ class GarbageCollector:
         if old is not None and owners(old) != references:
             self._recheck_owners(owners(old))
 
+    def _remember_gone(self, uid: str) -> None:
+        self._gone[uid] = None
+        while len(self._gone) > MAX_GONE:
+            self._gone.popitem(last=False)
+
     def _recheck_owners(self, uids: list[str]) -> None:
         """Owners that wait for their dependents may be done waiting, or have a new one to delete."""
         for uid in uids:
             owner = self._context.informers.owner(uid)
             if owner is not None and is_going_in_foreground(owner):
-                self._add(by_key(self._context.informers.uids[uid][0]), owner)
+                self._workers.queue.add(self._context.informers.uids[uid])
 
     def _dependents(self, owner: Obj) -> list[Dependent]:
         uid = uid_of(owner)
@@ -79,9 +91,9 @@ class GarbageCollector:
     # Reconciling -------------------------------------------------------------------------------------
     async def reconcile(self, key: Key) -> None:
         """Do for one object what its owners and finalizers ask for."""
-        resource = by_key(key[0])
-        obj = self._context.of(resource).get(key[1], key[2])
-        if obj is None:
+        resource = self._served.by_key(key[0])
+        obj = self._context.of(resource).get(key[1], key[2]) if resource is not None else None
+        if resource is None or obj is None:
             return
         if is_deleting(obj):
             if ORPHAN in _finalizers(obj):
@@ -115,7 +127,9 @@ class GarbageCollector:
         for reference in dig(obj, "metadata", "ownerReferences", default=[]):
             uid = reference.get("uid", "")
             owner = self._context.informers.owner(uid)
-            if by_kind(reference.get("apiVersion", ""), reference.get("kind", "")) is None:
+            if uid in self._gone:
+                absent.add(uid)
+            elif self._served.by_kind(reference.get("apiVersion", ""), reference.get("kind", "")) is None:
                 solid.add(uid)  # of a kind that is not served: nobody knows whether it is gone
             elif owner is None or namespace_of(owner) not in ("", namespace_of(obj)):
                 absent.add(uid)

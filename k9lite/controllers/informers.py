@@ -10,10 +10,10 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 
-from k9lite.api.catalog import STORED
 from k9lite.api.objects import Obj, controller_of, dig, labels_of, name_of, namespace_of, uid_of
 from k9lite.api.resources import Resource
 from k9lite.api.selectors import LabelSelector
+from k9lite.registry.served import Served
 from k9lite.store.store import Store
 from k9lite.store.watch import Event, Watch
 
@@ -109,11 +109,15 @@ class Informer:
 
 
 class Informers:
-    """One informer per resource, all fed by one watch."""
+    """One informer per resource, all fed by one watch. Custom resources get theirs when they are defined."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, served: Served) -> None:
         self._store = store
-        self._by_key = {resource.key: Informer(resource) for resource in STORED}
+        self._served = served
+        self._by_key: dict[str, Informer] = {}
+        self._uses: list[Callable[[Informer], None]] = []
+        self._follow_served()
+        served.on_change(self._follow_served)
         self._watch: Watch | None = None
         self.uids: dict[str, tuple[str, str, str]] = {}
         """uid -> (resource, namespace, name) of everything there is."""
@@ -122,7 +126,23 @@ class Informers:
         return self._by_key[resource.key]
 
     def all(self) -> Iterable[Informer]:
-        return self._by_key.values()
+        return list(self._by_key.values())
+
+    def each(self, use: Callable[[Informer], None]) -> None:
+        """Call `use` with every informer there is, and with every one to come."""
+        self._uses.append(use)
+        for informer in self.all():
+            use(informer)
+
+    def _follow_served(self) -> None:
+        for resource in self._served.each():
+            informer = self._by_key.get(resource.key)
+            if informer is not None:
+                informer.resource = resource
+                continue
+            informer = self._by_key[resource.key] = Informer(resource)
+            for use in self._uses:
+                use(informer)
 
     def start(self) -> None:
         """Read what there is, and watch. Nothing awaits in between, so nothing is missed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from k9lite.controllers.context import Context
+from k9lite.controllers.custom_resources import CustomResourceController
 from k9lite.controllers.deployment import DeploymentController
 from k9lite.controllers.endpoints import EndpointsController, EndpointSliceController, ServicePods
 from k9lite.controllers.event_trimming import EventTrimmer
@@ -24,13 +25,14 @@ class Manager:
 
     def __init__(self, registry: Registry, *, node_name: str, settings: Settings) -> None:
         self.node_name = node_name
-        self.context = Context(registry, Informers(registry.store), Tasks())
+        self.context = Context(registry, Informers(registry.store, registry.served), Tasks())
         service_pods = ServicePods(self.context)
         Scheduler(self.context)
         DeploymentController(self.context)
         ReplicaSetController(self.context)
         EndpointsController(self.context, service_pods)
         EndpointSliceController(self.context, service_pods)
+        CustomResourceController(self.context)
         NamespaceController(self.context)
         GarbageCollector(self.context)
         ServiceAccountController(self.context)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from k9lite.api.catalog import NAMESPACES, PODS, STORED
+from k9lite.api.catalog import NAMESPACES, PODS
 from k9lite.api.errors import ApiError
 from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj, dig, is_deleting, name_of, namespace_of, uid_of
 from k9lite.api.resources import Resource
 from k9lite.controllers.context import Context
+from k9lite.controllers.informers import Informer
 from k9lite.controllers.runtime import Key, in_parallel
 
 INTERVAL = 0.05
 FINALIZER = "kubernetes"
-# What makes pods goes before them.
-_ORDER = sorted((each for each in STORED if each.namespaced), key=lambda each: (each is PODS, not each.group))
 
 
 class NamespaceController:
@@ -28,8 +27,16 @@ class NamespaceController:
         self._namespaces = context.of(NAMESPACES)
         self._workers = context.workers("namespace", self.reconcile, interval=INTERVAL)
         self._namespaces.on_change(self._namespace_changed)
-        for resource in _ORDER:
-            context.of(resource).on_change(self._content_changed)
+        context.informers.each(self._follow)
+
+    def _follow(self, informer: Informer) -> None:
+        if informer.resource.namespaced:
+            informer.on_change(self._content_changed)
+
+    def _content(self) -> list[Resource]:
+        """What a namespace may hold; what makes pods goes before them."""
+        namespaced = (each for each in self._context.registry.served.each() if each.namespaced)
+        return sorted(namespaced, key=lambda each: (each is PODS, not each.group))
 
     def _namespace_changed(self, verb: str, obj: Obj, _: Obj | None) -> None:
         if is_deleting(obj) or verb == "DELETED":
@@ -48,9 +55,10 @@ class NamespaceController:
         space = self._namespaces.get("", name)
         if space is not None and not is_deleting(space):
             return
-        for resource in _ORDER:
+        content = self._content()
+        for resource in content:
             await self._empty(resource, name)
-        if space is None or any(self._context.registry.store.list(resource.key, name) for resource in _ORDER):
+        if space is None or any(self._context.registry.store.list(resource.key, name) for resource in content):
             return
         kept = [each for each in dig(space, "spec", "finalizers", default=[]) if each != FINALIZER]
         await self._context.registry.finalize_namespace(name, kept)

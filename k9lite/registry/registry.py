@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from k9lite.api.catalog import NAMESPACES, PODS, SERVICES, STORED
+from k9lite.api.catalog import NAMESPACES, PODS, SERVICES
 from k9lite.api.errors import ApiError, Cause, already_exists, conflict, forbidden, not_found
 from k9lite.api.meta import (
     DeleteOptions,
@@ -30,12 +30,13 @@ from k9lite.api.writer import Writer
 from k9lite.clock import Clock, rfc3339
 from k9lite.registry.allocator import Allocator, Taken, addresses_of, ports_of
 from k9lite.registry.authorizer import Authorizer
+from k9lite.registry.deletion import deletion_ends, finalizers_of, grace_of, is_held_by_spec
 from k9lite.registry.escalation import EscalationCheck
+from k9lite.registry.served import Served
 from k9lite.store.store import Store
 from k9lite.store.watch import Stored
 
 PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
-FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _RETRIES = 20
 _AT_ONCE = 256
 """Deletions of a collection that are written together."""
@@ -68,7 +69,8 @@ class Registry:
         self.store = store
         self.clock = clock
         self.authorizer = Authorizer(store)
-        self.admission: list[Admission] = [EscalationCheck(self.authorizer)]
+        self.served = Served(store, clock)
+        self.admission: list[Admission] = [EscalationCheck(self.authorizer), self.served.admit]
         self._allocator = Allocator(service_cidr, node_ports, port_is_free)
         for stored in store.list(SERVICES.key):
             self._allocator.hold(stored.obj)
@@ -164,7 +166,7 @@ class Registry:
         if wanted is not None and wanted != current.rv:
             raise conflict(resource.key, name)
         self._admit(resource, obj, current.obj)
-        if _deletion_ends(obj):
+        if deletion_ends(obj):
             return current if dry_run else await self._remove(resource, current, current.rv)
         taken = None
         if resource is SERVICES and subresource is None:
@@ -191,7 +193,7 @@ class Registry:
         """Read, change, write; again if the object changed meanwhile. None if it is gone or nothing is to do."""
         for attempt in range(_RETRIES):
             current = self.store.get(resource.key, namespace, name)
-            changed = change(current.copy()) if current is not None else None
+            changed = change(resource.served(current.copy())) if current is not None else None
             if changed is None:
                 return None
             try:
@@ -268,9 +270,9 @@ class Registry:
 
     async def _delete_once(self, resource: Resource, current: Stored, options: DeleteOptions) -> Deleted:
         self._check_deletable(resource, current, options)
-        grace = _grace(resource, current.obj, options)
-        finalizers = _finalizers(resource, current.obj, options)
-        if grace == 0 and not finalizers and not _held_by_spec(current.obj):
+        grace = grace_of(resource, current.obj, options)
+        finalizers = finalizers_of(resource, current.obj, options)
+        if grace == 0 and not finalizers and not is_held_by_spec(current.obj):
             if options.dry_run:
                 return Deleted(current, True)
             return Deleted(await self._remove(resource, current, current.rv), True)
@@ -288,7 +290,8 @@ class Registry:
         if options.dry_run:
             return Deleted(Stored(obj, encode(obj), current.rv), False)
         space = metadata.get("namespace", "")
-        return Deleted(await self.store.update(resource.key, space, name_of(obj), obj, rv=current.rv), False)
+        write = self.store.update(resource.key, space, name_of(obj), obj, rv=current.rv)
+        return Deleted(await write, False)
 
     def _check_deletable(self, resource: Resource, current: Stored, options: DeleteOptions) -> None:
         metadata = current.obj["metadata"]
@@ -334,7 +337,7 @@ class Registry:
         return await self.store.update(NAMESPACES.key, "", name, obj, rv=current.rv)
 
     async def _sweep(self, namespace: str) -> None:
-        for resource in STORED:
+        for resource in self.served.each():
             for stored in self.store.list(resource.key, namespace) if resource.namespaced else ():
                 try:
                     await self._remove(resource, stored, stored.rv)
@@ -363,42 +366,3 @@ class Registry:
             if error.reason != "NotFound":
                 raise
             return None
-
-
-def _grace(resource: Resource, obj: Obj, options: DeleteOptions) -> int:
-    """Seconds until the object may be removed. Pods that never ran, or have ended, need none."""
-    if not resource.graceful:
-        return 0
-    if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in ("Succeeded", "Failed"):
-        return 0
-    grace = options.grace_seconds
-    if grace is None:
-        grace = int(dig(obj, "spec", "terminationGracePeriodSeconds", default=30))
-    return 1 if grace < 0 else grace
-
-
-def _finalizers(resource: Resource, obj: Obj, options: DeleteOptions) -> list[str]:
-    """What holds the object, with the marks for the garbage collector that the options ask for."""
-    found = [item for item in obj["metadata"].get("finalizers") or [] if item not in (FOREGROUND, ORPHAN)]
-    marks = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(options.propagation or "", [])
-    if options.propagation is None:
-        marks = [item for item in obj["metadata"].get("finalizers") or [] if item in (FOREGROUND, ORPHAN)]
-        if not marks and resource.orphans_by_default:
-            marks = [ORPHAN]
-    return [*found, *marks]
-
-
-def _held_by_spec(obj: Obj) -> bool:
-    """Namespaces are held by spec.finalizers until they are empty."""
-    return bool(obj.get("kind") == "Namespace" and dig(obj, "spec", "finalizers", default=[]))
-
-
-def _deletion_ends(obj: Obj) -> bool:
-    """Whether an update took away the last thing that held an object which is being deleted."""
-    metadata = obj["metadata"]
-    return bool(
-        metadata.get("deletionTimestamp")
-        and not metadata.get("finalizers")
-        and not metadata.get("deletionGracePeriodSeconds")
-        and not _held_by_spec(obj)
-    )

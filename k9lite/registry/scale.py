@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from k9lite.api.errors import bad_request, invalid
+from k9lite.api.custom import jsonpath
+from k9lite.api.errors import bad_request, internal, invalid
 from k9lite.api.kinds.apps import selector_text
 from k9lite.api.objects import Obj, dig
 from k9lite.api.patch import apply_patch
@@ -14,16 +15,25 @@ from k9lite.api.validation import check_non_negative
 from k9lite.registry.registry import Registry
 
 
-def scale_of(obj: Obj) -> Obj:
+def scale_of(resource: Resource, obj: Obj) -> Obj:
     """The Scale of an object that has replicas."""
     metadata = obj["metadata"]
     fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    status: Obj = {"replicas": dig(obj, "status", "replicas", default=0), "selector": selector_text(obj)}
+    replicas: Any = dig(obj, "spec", "replicas", default=0)
+    if (paths := resource.scale_paths) is not None:
+        replicas = jsonpath.get(paths.spec_replicas, obj)
+        if replicas is None:
+            raise internal(f"the spec replicas field {paths.spec_replicas!r} does not exist")
+        status = {"replicas": jsonpath.get(paths.status_replicas, obj) or 0}
+        if paths.selector and (selector := jsonpath.get(paths.selector, obj)):
+            status["selector"] = selector
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {field: metadata[field] for field in fields if field in metadata},
-        "spec": {"replicas": dig(obj, "spec", "replicas", default=0)},
-        "status": {"replicas": dig(obj, "status", "replicas", default=0), "selector": selector_text(obj)},
+        "spec": {"replicas": replicas},
+        "status": status,
     }
 
 
@@ -51,19 +61,20 @@ async def put_scale(
     causes = check_non_negative("spec.replicas", replicas)
     if causes:
         raise invalid("Scale", "autoscaling", name, causes)
-    patch: Obj = {"spec": {"replicas": replicas}}
+    patch: Obj = {}
+    jsonpath.put(resource.scale_paths.spec_replicas if resource.scale_paths else ".spec.replicas", patch, replicas)
     version = dig(scale, "metadata", "resourceVersion")
     if version:
         patch["metadata"] = {"resourceVersion": version}
     stored = await registry.patch(resource, namespace, name, "application/merge-patch+json", patch, dry_run=dry_run)
-    return scale_of(stored.obj)
+    return scale_of(resource, stored.obj)
 
 
 async def patch_scale(
     registry: Registry, resource: Resource, namespace: str, name: str, content_type: str, patch: Any, *, dry_run: bool
 ) -> Obj:
     """Patch the Scale. Raises ApiError."""
-    scale = scale_of(registry.get(resource, namespace, name).copy())
+    scale = scale_of(resource, registry.get(resource, namespace, name).copy())
     given = dig(patch, "metadata", "resourceVersion") if isinstance(patch, dict) else None
     changed = apply_patch(content_type, patch, scale)
     if given is None:

@@ -14,6 +14,7 @@ import contextlib
 import logging
 import sqlite3
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ _Batch = list[_Write]
 _Rows = list[Row]
 _Staged = list[tuple[_Write, Event]]
 _Head = tuple[list[int], int]
+_Followers = list[Callable[[Event], None]]
 _Tasks = list[asyncio.Task[None]]
 
 
@@ -72,6 +74,7 @@ class Store:
         self._objects: dict[str, dict[str, dict[str, Stored]]] = {}
         self._events: deque[Event] = deque(maxlen=MEMORY_EVENTS)
         self._watches: set[Watch] = set()
+        self._followers: dict[str, _Followers] = {}
         self._queue: _Batch = []
         self._wake = asyncio.Event()
         self._closing = False
@@ -183,6 +186,10 @@ class Store:
         self._watches.add(watch)
         return watch
 
+    def follow(self, resource: str, take: Callable[[Event], None]) -> None:
+        """Call `take` with each change of a resource when it is applied, before its writer is answered."""
+        self._followers.setdefault(resource, []).append(take)
+
     async def _missed(self, after: int, upto: int, resource: str | None) -> _Events:
         """Events with after < rv <= upto: from memory if it reaches back far enough, else a page from disk."""
         if self._events and self._events[0].rv <= after + 1:
@@ -285,6 +292,8 @@ class Store:
                 self._remember(write.key, event.stored)
             self.rv = self.changed[event.resource] = event.rv
             self._events.append(event)
+            for follow in self._followers.get(event.resource, ()):
+                follow(event)
             for watch in self._watches:
                 watch.offer(event)
             if not write.answer.done():

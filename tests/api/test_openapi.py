@@ -13,8 +13,8 @@ from k9lite.api.resources import Resource
 
 def references(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
-        if "$ref" in value:
-            yield str(value["$ref"]).removeprefix("#/components/schemas/")
+        if isinstance(value.get("$ref"), str):  # a schema of schemas has a field of that name
+            yield value["$ref"].removeprefix("#/components/schemas/")
         value = list(value.values())
     for item in value if isinstance(value, list) else ():
         yield from references(item)

@@ -135,7 +135,7 @@ async def test_concurrent_changes_are_all_kept(registry: Registry) -> None:
 async def test_patch_and_scale(registry: Registry) -> None:
     await registry.create(DEPLOYMENTS, "default", deployment())
     patched = await registry.patch(DEPLOYMENTS, "default", "web", MERGE, {"spec": {"replicas": 2}})
-    assert scale_of(patched.obj)["status"]["selector"] == "app=web"
+    assert scale_of(DEPLOYMENTS, patched.obj)["status"]["selector"] == "app=web"
     scale = await patch_scale(registry, DEPLOYMENTS, "default", "web", MERGE, {"spec": {"replicas": 5}}, dry_run=False)
     assert scale["spec"]["replicas"] == 5
     with pytest.raises(ApiError, match="must be greater than or equal to 0"):

@@ -1,0 +1,1 @@
+"""Custom resources: what a CustomResourceDefinition's schema says about their objects, and the Resources it makes."""
