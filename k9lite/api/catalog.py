@@ -10,6 +10,7 @@ from k9lite.api.kinds.config import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS
 from k9lite.api.kinds.discovery import ENDPOINTSLICES
 from k9lite.api.kinds.events import EVENTS_V1
+from k9lite.api.kinds.policy import PODDISRUPTIONBUDGETS
 from k9lite.api.kinds.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from k9lite.api.kinds.reviews import REVIEWS
 from k9lite.api.kinds.service import SERVICES
@@ -23,6 +24,7 @@ RESOURCES: tuple[Resource, ...] = (
     HPAS, HPAS_V1,
     ENDPOINTSLICES,
     EVENTS_V1,
+    PODDISRUPTIONBUDGETS,
     CUSTOMRESOURCEDEFINITIONS,
     ROLES, CLUSTERROLES, ROLEBINDINGS, CLUSTERROLEBINDINGS,
 )  # fmt: skip
@@ -37,8 +39,8 @@ STORED = tuple(resource for resource in RESOURCES if resource.storage is None)
 __all__ = [
     "CLUSTERROLEBINDINGS", "CLUSTERROLES", "CONFIGMAPS", "CONTROLLERREVISIONS", "CRONJOBS",
     "CUSTOMRESOURCEDEFINITIONS", "DAEMONSETS", "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "HPAS",
-    "JOBS", "NAMESPACES", "NODES", "PODS", "REPLICASETS", "RESOURCES", "ROLEBINDINGS", "ROLES", "SECRETS", "SERVED",
-    "SERVICEACCOUNTS", "SERVICES", "STATEFULSETS", "STORED", "VIRTUAL",
+    "JOBS", "NAMESPACES", "NODES", "PODDISRUPTIONBUDGETS", "PODS", "REPLICASETS", "RESOURCES", "ROLEBINDINGS",
+    "ROLES", "SECRETS", "SERVED", "SERVICEACCOUNTS", "SERVICES", "STATEFULSETS", "STORED", "VIRTUAL",
     "by_key", "by_kind", "by_path", "resolve",
 ]  # fmt: skip
 

@@ -20,6 +20,7 @@ from k9lite.apiserver.listing import check_not_in_the_future, cut, find, page_of
 from k9lite.apiserver.requests import PARTIAL, TABLE, Target, form_of, is_true, whole_number
 from k9lite.apiserver.warnings import writer_of
 from k9lite.apiserver.watches import Encoder, failure, lines, start_of
+from k9lite.registry.eviction import evict
 from k9lite.registry.registry import Deleted, Registry
 from k9lite.registry.scale import patch_scale, put_scale, scale_of
 from k9lite.store.watch import Stored, Watch
@@ -171,7 +172,7 @@ class Verbs:
         if target.subresource == "eviction":
             options = DeleteOptions.parse(dig(obj, "deleteOptions"), dict(query))
             _check_named(obj, target.name)
-            await self._registry.delete(target.resource, target.namespace or "", target.name, options)
+            await evict(self._registry, target.namespace or "", target.name, options)
             return 201, encode(_success(None))
         if target.subresource == "binding":
             node = str(dig(obj, "target", "name", default=""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from k9lite.controllers.context import Context
 from k9lite.controllers.custom_resources import CustomResourceController
 from k9lite.controllers.deployment import DeploymentController
+from k9lite.controllers.disruption import DisruptionController
 from k9lite.controllers.endpoints import EndpointsController, EndpointSliceController, ServicePods
 from k9lite.controllers.event_trimming import EventTrimmer
 from k9lite.controllers.garbage_collector import GarbageCollector
@@ -35,6 +36,7 @@ class Manager:
         CustomResourceController(self.context)
         NamespaceController(self.context)
         GarbageCollector(self.context)
+        DisruptionController(self.context)
         ServiceAccountController(self.context)
         RoleAggregation(self.context)
         self._loops = (EventTrimmer(self.context, settings.event_ttl_seconds), NodeLifecycle(self.context))
