@@ -130,6 +130,7 @@ class ControlPlane:
             certificates=certificates,
             authenticator=authenticator,
             log_source=self,
+            metrics=self,
             status=self.status,
             shutdown=self.request_stop,
             on_renewed=write_kubeconfig,
@@ -186,6 +187,14 @@ class ControlPlane:
         if self.node is None:
             raise unavailable("the node agent is still starting; try again in a moment")
         return self.node.logs(*arguments, **options)
+
+    def pod_metrics(self) -> list[dict[str, Any]]:
+        """The source of metrics.k8s.io: the node agent. Nothing until it is there."""
+        return self.node.metrics.pod_metrics() if self.node else []
+
+    def node_metrics(self) -> list[dict[str, Any]]:
+        """As pod_metrics."""
+        return self.node.metrics.node_metrics() if self.node else []
 
     def status(self) -> dict[str, Any]:
         """What `k9lite status` and the app's header show beyond the Kubernetes API."""

@@ -10,7 +10,7 @@ from k9lite.api.kinds.config import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS
 from k9lite.api.kinds.discovery import ENDPOINTSLICES
 from k9lite.api.kinds.events import EVENTS_V1
-from k9lite.api.kinds.policy import PODDISRUPTIONBUDGETS
+
 from k9lite.api.kinds.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from k9lite.api.kinds.reviews import REVIEWS
 from k9lite.api.kinds.service import SERVICES
@@ -29,7 +29,7 @@ RESOURCES: tuple[Resource, ...] = (
     ROLES, CLUSTERROLES, ROLEBINDINGS, CLUSTERROLEBINDINGS,
 )  # fmt: skip
 """What the store holds, in the order in which it is told of: groups, and the versions of a group, by preference."""
-VIRTUAL: tuple[Resource, ...] = REVIEWS
+VIRTUAL: tuple[Resource, ...] = (*REVIEWS, PODMETRICS, NODEMETRICS)
 """What is served, but stored nowhere: answered by what the server knows at that moment."""
 SERVED: tuple[Resource, ...] = (*RESOURCES, *VIRTUAL)
 
@@ -38,9 +38,9 @@ STORED = tuple(resource for resource in RESOURCES if resource.storage is None)
 
 __all__ = [
     "CLUSTERROLEBINDINGS", "CLUSTERROLES", "CONFIGMAPS", "CONTROLLERREVISIONS", "CRONJOBS",
-    "CUSTOMRESOURCEDEFINITIONS", "DAEMONSETS", "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "HPAS",
-    "JOBS", "NAMESPACES", "NODES", "PODDISRUPTIONBUDGETS", "PODS", "REPLICASETS", "RESOURCES", "ROLEBINDINGS",
-    "ROLES", "SECRETS", "SERVED", "SERVICEACCOUNTS", "SERVICES", "STATEFULSETS", "STORED", "VIRTUAL",
+    "CUSTOMRESOURCEDEFINITIONS", "DAEMONSETS", "DEPLOYMENTS", "ENDPOINTS", "ENDPOINTSLICES", "EVENTS", "HPAS", "JOBS",
+    "NAMESPACES", "NODEMETRICS", "NODES", "PODDISRUPTIONBUDGETS", "PODMETRICS", "PODS", "REPLICASETS", "RESOURCES",
+    "ROLEBINDINGS", "ROLES", "SECRETS", "SERVED", "SERVICEACCOUNTS", "SERVICES", "STATEFULSETS", "STORED", "VIRTUAL",
     "by_key", "by_kind", "by_path", "resolve",
 ]  # fmt: skip
 

@@ -24,6 +24,7 @@ from k9lite.apiserver import discovery, openapi, warnings
 from k9lite.apiserver.access import Access
 from k9lite.apiserver.authentication import Authenticator
 from k9lite.apiserver.bodies import parse_body
+from k9lite.apiserver.metrics import MetricsSource
 from k9lite.apiserver.requests import MAX_BODY, Target, target_of, whole_number
 from k9lite.apiserver.verbs import Verbs
 from k9lite.apiserver.virtual import Virtual
@@ -67,6 +68,7 @@ class ApiServer:
         certificates: Certificates | None,
         log_source: LogSource,
         authenticator: Authenticator | None = None,
+        metrics: MetricsSource | None = None,
         status: Callable[[], Obj] | None = None,
         shutdown: Callable[[bool], None] | None = None,
         on_renewed: Callable[[], None] = lambda: None,
@@ -77,7 +79,7 @@ class ApiServer:
         self._verbs = Verbs(registry, log_source)
         self._authenticator = authenticator or Authenticator(tls=certificates is not None)
         self._access = Access(registry.authorizer)
-        self._virtual = Virtual(registry, self._authenticator)
+        self._virtual = Virtual(registry, self._authenticator, metrics)
         self._status = status
         self._shutdown = shutdown
         self._on_renewed = on_renewed

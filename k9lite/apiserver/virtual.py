@@ -1,14 +1,15 @@
-"""What is served but stored nowhere: reviews, and tokens of service accounts."""
+"""What is served but stored nowhere: reviews, tokens of service accounts, metrics."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from k9lite.api.catalog import SERVICEACCOUNTS, VIRTUAL
-from k9lite.api.errors import ApiError
+from k9lite.api.catalog import NODEMETRICS, PODMETRICS, SERVICEACCOUNTS, VIRTUAL
+from k9lite.api.errors import ApiError, unavailable
 from k9lite.api.objects import encode
 from k9lite.apiserver.authentication import Authenticator
 from k9lite.apiserver.bodies import parse_body
+from k9lite.apiserver.metrics import MetricsApi, MetricsSource
 from k9lite.apiserver.requests import Target
 from k9lite.apiserver.reviews import Reviews
 from k9lite.registry.registry import Registry
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 class Virtual:
     """Answers for targets that `has` claims."""
 
-    def __init__(self, registry: Registry, authenticator: Authenticator) -> None:
+    def __init__(self, registry: Registry, authenticator: Authenticator, metrics: MetricsSource | None) -> None:
         self._authenticator = authenticator
         self._reviews = Reviews(registry.authorizer, authenticator)
+        self._metrics = MetricsApi(metrics, registry.clock) if metrics is not None else None
 
     def has(self, target: Target) -> bool:
         if target.resource is SERVICEACCOUNTS:
@@ -32,7 +34,15 @@ class Virtual:
 
     def answer(self, request: web.BaseRequest, user: User, target: Target, body: bytes) -> tuple[int, bytes]:
         """(status code, JSON). Raises ApiError."""
-        if request.method != "POST" or (target.name and not target.subresource):
+        if target.resource in (PODMETRICS, NODEMETRICS) and request.method == "GET":
+            if self._metrics is None:
+                raise unavailable("this server measures nothing: it has no node")
+            return 200, self._metrics.answer(target, request.query, request.headers.get("Accept", ""))
+        if (
+            "create" not in target.resource.verbs
+            or request.method != "POST"
+            or (target.name and not target.subresource)
+        ):
             raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
         content = parse_body(request.headers.get("Content-Type", ""), body)
         if target.resource is SERVICEACCOUNTS:

@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "get": Command("List objects: get pods|deploy|svc... [-o wide|yaml|json|name] [-l app=x] [-A] [-w]", "get"),
         "describe": Command("Show one object in detail, with its events", "describe"),
         "logs": Command("Print what a container wrote: logs POD|deploy/NAME [-f] [--tail=N] [--previous]", "logs"),
+        "top": Command("Show what pods and nodes use: top pods|nodes [-A] [-l app=x] [--sort-by=cpu|memory]", "top"),
         "watch": Command("Show every change as it happens: watch [KIND...] [-o json]", "watch"),
         "wait": Command("Wait for a condition: wait --for=condition=Ready pod/NAME [--timeout=30s]", "wait"),
         "api-resources": Command("List the kinds that the server has", "api"),

@@ -14,7 +14,7 @@ A container moves created -> running -> exited; `unknown` is what the engine can
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -121,6 +121,15 @@ class EngineInfo:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container uses. `cpu_seconds` counts up, so that two samples give a rate."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    """Resident, without what the system could drop at once."""
+
+
 Progress = Callable[[str], None]
 """Called with a line such as `Pulling nginx: 3 of 7 layers` while an image is pulled."""
 
@@ -149,6 +158,9 @@ class Engine(Protocol):
 
     async def inspect(self, container: str) -> ContainerState:
         """Raises NoSuchContainer."""
+
+    async def stats(self, containers: Sequence[str]) -> dict[str, Usage]:
+        """What each of these uses now; those that do not run, or cannot be measured, are left out."""
 
     async def terminate(self, container: str) -> None:
         """Ask it to end: SIGTERM, or what its image asks for. Ended or gone already is fine."""

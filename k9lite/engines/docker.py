@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,9 +28,11 @@ from k9lite.engines.base import (
     ImageError,
     NoSuchContainer,
     Progress,
+    Usage,
 )
 from k9lite.engines.detect import candidates, docker_socket
 from k9lite.engines.docker_answers import image_id, is_local, published, pull_message, seconds, words
+from k9lite.engines.docker_stats import Meter
 from k9lite.engines.expansion import expand_all, expand_env
 from k9lite.settings import Settings
 
@@ -65,6 +67,7 @@ class DockerEngine:
         self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="docker")
         self._followers = ThreadPoolExecutor(64, thread_name_prefix="docker-stream")
         self._open_streams: set[Any] = set()
+        self._meter = Meter(self._call)
 
     # Calls -------------------------------------------------------------------------------------------
     async def info(self) -> EngineInfo:
@@ -218,6 +221,9 @@ class DockerEngine:
 
     async def inspect(self, container: str) -> ContainerState:
         return self._state(await self._call(lambda client: client.inspect_container(container)))
+
+    async def stats(self, containers: Sequence[str]) -> dict[str, Usage]:
+        return await self._meter.stats(containers)
 
     async def terminate(self, container: str) -> None:
         """With the signal that the image's STOPSIGNAL names, else SIGTERM, as the kubelet's runtimes do."""

@@ -34,6 +34,7 @@ from k9lite.engines.base import (
     ImageError,
     NoSuchContainer,
     Progress,
+    Usage,
     built_in_id,
 )
 from k9lite.engines.expansion import expand_all, expand_env
@@ -42,6 +43,7 @@ from k9lite.engines.process_environment import base_environment, end_strays
 from k9lite.engines.process_nursery import Nursery, command
 from k9lite.engines.process_ports import HostPorts, listen
 from k9lite.engines.process_shim import Leader
+from k9lite.engines.process_stats import usage_of
 from k9lite.settings import Settings
 
 WHOAMI_PORT = 80
@@ -171,6 +173,14 @@ class ProcessEngine:
 
     async def inspect(self, container: str) -> ContainerState:
         return self._item(container).state()
+
+    async def stats(self, containers: Sequence[str]) -> dict[str, Usage]:
+        leaders = {
+            name: item.leader.pid
+            for name in containers
+            if (item := self._containers.get(name)) is not None and item.phase == "running" and item.leader is not None
+        }
+        return await asyncio.to_thread(usage_of, leaders) if leaders else {}
 
     async def terminate(self, container: str) -> None:
         item = self._containers.get(container)

@@ -24,6 +24,7 @@ from k9lite.node.context import Context, Drainer
 from k9lite.node.heartbeat import Heartbeat
 from k9lite.node.images import Images
 from k9lite.node.link import EngineLink
+from k9lite.node.metrics import Metrics
 from k9lite.node.pod import PodWorker
 from k9lite.registry.events import EventRecorder
 from k9lite.registry.registry import Registry
@@ -68,6 +69,7 @@ class NodeAgent:
             registry, self._links, default_engine, node_name, settings, drainer, clock, recorder, Images()
         )
         self._heartbeat = Heartbeat(registry, clock, node_name)
+        self.metrics = Metrics(registry.store, self._links, clock, node_name)
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background: list[asyncio.Task[None]] = []
@@ -90,6 +92,7 @@ class NodeAgent:
             self._engine_state_changed()
         await self._heartbeat.register()
         self._spawn(self._heartbeat.run(), "node-heartbeat")
+        self._spawn(self.metrics.run(), "node-metrics")
 
     async def stop(self, *, pods: bool = False) -> None:
         """Let go of everything; containers run on. With `pods` they are drained and stopped until the next start."""

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from k9lite.api.objects import Obj
 from k9lite.apiserver.authentication import Authenticator
 from k9lite.apiserver.certificates import Certificates
 from k9lite.apiserver.server import ApiServer
@@ -30,6 +31,20 @@ from tests.support.server import WrittenLogs
 Answer = tuple[int, Any]
 
 
+class Measured:
+    """A metrics source of fixed figures."""
+
+    def __init__(self) -> None:
+        self.pods: list[Obj] = []
+        self.nodes: list[Obj] = []
+
+    def pod_metrics(self) -> list[Obj]:
+        return self.pods
+
+    def node_metrics(self) -> list[Obj]:
+        return self.nodes
+
+
 class Secured:
     """`call` asks as the administrator, as a token, or as whoever a certificate says."""
 
@@ -40,6 +55,7 @@ class Secured:
         self.certificates = Certificates(directory / "pki", ("k9lite.example",))
         self.service_tokens = ServiceTokens(directory / "pki/sa.key", registry)
         self.user_tokens = UserTokens(directory / "tokens.json", registry)
+        self.measured = Measured()
         self.server = ApiServer(
             registry,
             host="127.0.0.1",
@@ -47,6 +63,7 @@ class Secured:
             certificates=self.certificates,
             log_source=WrittenLogs(),
             status=lambda: {"version": "test"},
+            metrics=self.measured,
             authenticator=Authenticator(
                 tls=True,
                 names=("k9lite.example",),

@@ -197,3 +197,22 @@ def build(image: str, dockerfile: str) -> None:
 
 def remove_image(image: str) -> None:
     subprocess.run(["docker", "image", "rm", "-f", image], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("by_cgroup", [True, False])
+async def test_what_a_container_uses(engine: DockerEngine, by_cgroup: bool) -> None:
+    hold = "x=$(head -c 30000000 /dev/zero | tr '\\0' x); while [ ! -e /stop ]; do y=1; done"
+    container = await engine.create(spec("p", hold))
+    await engine.start(container)
+    if not by_cgroup:
+        engine._meter._cgroups[container] = None
+
+    async def grown() -> bool:
+        found = await engine.stats([container, "absent"])
+        assert found.keys() == {container}
+        return found[container].memory_bytes > 30_000_000 and found[container].cpu_seconds > 0.05
+
+    await eventually(grown)
+    await engine.kill(container)
+    await eventually(lambda: ended(engine, container))
+    assert await engine.stats([container]) == {}
