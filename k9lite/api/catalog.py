@@ -10,7 +10,8 @@ from k9lite.api.kinds.config import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from k9lite.api.kinds.core import ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS
 from k9lite.api.kinds.discovery import ENDPOINTSLICES
 from k9lite.api.kinds.events import EVENTS_V1
-
+from k9lite.api.kinds.metrics import NODEMETRICS, PODMETRICS
+from k9lite.api.kinds.policy import PODDISRUPTIONBUDGETS
 from k9lite.api.kinds.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from k9lite.api.kinds.reviews import REVIEWS
 from k9lite.api.kinds.service import SERVICES
