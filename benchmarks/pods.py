@@ -79,14 +79,14 @@ async def create(registry: Registry) -> None:
     )  # fmt: skip
 
 
-def main() -> None:
-    """Print the table."""
+def main() -> list[Figure]:
+    """Measure and print the table."""
     import uvloop
 
     with tempfile.TemporaryDirectory(prefix="k9lite-bench-", ignore_cleanup_errors=True) as directory:
         rate, cpu, writes = uvloop.run(measure(Path(directory)))
     note = f"{cpu / COUNT * 1000:.1f} ms of our CPU and {writes:.1f} writes a pod, events included"
-    show([Figure(f"process engine, 0 to {COUNT} ready pods", rate, "pods/s", TARGET, False, note)])
+    return show([Figure(f"process engine, 0 to {COUNT} ready pods", rate, "pods/s", TARGET, False, note)])
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.report import Figure, show
+from benchmarks.report import Figure, Skipped, show
 from k9lite.clock import SystemClock
 from k9lite.proxy.link import ProxyLink
 from k9lite.settings import Settings
@@ -155,12 +154,11 @@ async def compare(directory: Path, backend: int, haproxy: int, haproxy_pid: int)
     return [Figure("L4 proxy, CPU per request against HAProxy", mine[0] / peer[0], "x", TARGET, note=note)]
 
 
-def main() -> None:
-    """Print the table."""
+def main() -> list[Figure]:
+    """Measure and print the table."""
     missing = [tool for tool in ("nginx", "haproxy", "wrk") if shutil.which(tool) is None]
     if missing:
-        print(f"Error: {', '.join(missing)} not found; install them to compare", file=sys.stderr)
-        return
+        raise Skipped(f"{', '.join(missing)} not found; install them (Debian: nginx-light, haproxy, wrk) to compare")
     with tempfile.TemporaryDirectory(prefix="k9lite-bench-") as name:
         directory, backend, port = Path(name), free_port(), free_port()
         (directory / "nginx.conf").write_text(NGINX.format(directory=directory, port=backend))
@@ -171,7 +169,7 @@ def main() -> None:
         ):
             wait_for(backend)
             wait_for(port)
-            show(asyncio.run(compare(directory, backend, port, haproxy_pid)))
+            return show(asyncio.run(compare(directory, backend, port, haproxy_pid)))
 
 
 if __name__ == "__main__":

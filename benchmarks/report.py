@@ -1,4 +1,4 @@
-"""One form for every benchmark's result: what was measured, against what, and whether the target holds."""
+"""One form for every benchmark's result: what was measured, against what, and whether the limit is kept."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ class Figure:
         return self.value <= self.target if self.at_most else self.value >= self.target
 
 
-def show(figures: list[Figure]) -> None:
-    """Print a Markdown table; `ratio` is value / target."""
-    print("| what | measured | target | ratio | holds | |")
+class Skipped(Exception):
+    """A benchmark that cannot run on this machine; says what is missing."""
+
+
+def show(figures: list[Figure]) -> list[Figure]:
+    """Print a Markdown table; `ratio` is value / limit. Returns the figures."""
+    print("| what | measured | limit | ratio | | |")
     print("|---|---|---|---|---|---|")
     for figure in figures:
         sign = "≤" if figure.at_most else "≥"
         ratio = figure.value / figure.target if figure.target else float("nan")
         print(
             f"| {figure.what} | {figure.value:,.3g} {figure.unit} | {sign} {figure.target:,g} {figure.unit} "
-            f"| {ratio:.2f} | {'yes' if figure.holds else 'NO'} | {figure.note} |"
+            f"| {ratio:.2f} | {'ok' if figure.holds else 'not ok'} | {figure.note} |"
         )
+    return figures

@@ -51,8 +51,8 @@ async def measure(directory: Path, writers: int, each: int) -> float:
     return writers * each / took
 
 
-def main() -> None:
-    """Print the table."""
+def main() -> list[Figure]:
+    """Measure and print the table."""
     import uvloop
 
     with tempfile.TemporaryDirectory() as name:
@@ -60,7 +60,7 @@ def main() -> None:
         bare, batched = bare_loop(directory, 1), bare_loop(directory, MANY)
         one = uvloop.run(measure(directory / "one", 1, ONE_WRITER))
         many = uvloop.run(measure(directory / "many", MANY, MANY_WRITES))
-    show(
+    return show(
         [
             Figure(
                 "store, one writer", one, "writes/s", 2000, False, f"{one / bare:.2f} x bare SQLite ({bare:,.0f}/s)"

@@ -161,8 +161,8 @@ async def _measure() -> list[Figure]:
     ]
 
 
-def main() -> None:
-    show(asyncio.run(_measure()))
+def main() -> list[Figure]:
+    return show(asyncio.run(_measure()))
 
 
 if __name__ == "__main__":
