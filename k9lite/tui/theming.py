@@ -101,7 +101,8 @@ def read_theme(path: Path) -> tuple[Theme | None, list[str]]:
     import yaml  # only where themes are read: it costs start-up time elsewhere
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, before the first paint
+        content = yaml.load(path.read_text(encoding="utf-8"), loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         return None, [f"{path.name}: not readable as YAML: {' '.join(str(error).split())}"]
     if not isinstance(content, dict):
