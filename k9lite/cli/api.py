@@ -42,7 +42,7 @@ async def _resources(context: Context, client: KubeClient) -> None:
             "kind": lambda each: (each.kind, each.group)}  # fmt: skip
     shown.sort(key=keys[args.sort_by])
     if args.output == "name":
-        print("".join(f"{each.key}\n" for each in shown), end="")
+        print("".join(f"{each.plural}.{each.group}".rstrip(".") + "\n" for each in shown), end="")
         return
     more = ["VERBS", "CATEGORIES"] if args.output == "wide" else []
     header = ["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND", *more]
@@ -53,10 +53,10 @@ async def _resources(context: Context, client: KubeClient) -> None:
 
 def _preferred(found: Sequence[Resource]) -> list[Resource]:
     """Each kind in the version that the server prefers, which comes first."""
-    by_key: dict[str, Resource] = {}
+    by_name: dict[tuple[str, str], Resource] = {}
     for resource in found:
-        by_key.setdefault(resource.key, resource)
-    return list(by_key.values())
+        by_name.setdefault((resource.group, resource.plural), resource)
+    return list(by_name.values())
 
 
 def _is_wanted(args: argparse.Namespace, resource: Resource) -> bool:

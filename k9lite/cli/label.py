@@ -69,7 +69,7 @@ async def run(context: Context, name: str) -> int:
                 _check_new(what, has, wanted)
             for key in removed:
                 if key not in has:
-                    context.say(f'{what} "{key}" not found.')
+                    print(f'{what} "{key}" not found.')
             patch: Obj = {"metadata": {field: {**wanted, **dict.fromkeys(removed)}}}
             if args.resource_version:
                 patch["metadata"]["resourceVersion"] = args.resource_version
@@ -88,7 +88,7 @@ async def run(context: Context, name: str) -> int:
 def _print_list(kind: str, obj: Obj, has: dict[str, str]) -> None:
     if kind:
         print(f"Listing labels for {kind}/{name_of(obj)}:")
-    for key, value in has.items():
+    for key, value in sorted(has.items()):
         print(f"{' ' if kind else ''}{key}={value}")
 
 

@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "top": Command("Show what pods and nodes use: top pods|nodes [-A] [-l app=x] [--sort-by=cpu|memory]", "top"),
         "watch": Command("Show every change as it happens: watch [KIND...] [-o json]", "watch"),
         "wait": Command("Wait for a condition: wait --for=condition=Ready pod/NAME [--timeout=30s]", "wait"),
+        "explain": Command("Say what fields a kind has: explain pod.spec.containers [--recursive]", "explain"),
         "api-resources": Command("List the kinds that the server has", "api"),
         "api-versions": Command("List the API versions that the server has", "api"),
         "cluster-info": Command("Say where the API server is", "api"),

@@ -84,7 +84,7 @@ async def _history(client: KubeClient, namespace: str, name: str, number: int) -
 
     text = Text()
     template(text, found[number]["spec"]["template"])
-    return f"with revision #{number}\n{text}"
+    return f"with revision #{number}\n{text.tabbed()}"
 
 
 async def _status(context: Context, client: KubeClient, resource: Resource, namespace: str, name: str) -> int:

@@ -61,7 +61,7 @@ def pod_object(args: argparse.Namespace, command: list[str]) -> Obj:
     spec: Obj = {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": args.restart}
     if args.runtime_class:
         spec["runtimeClassName"] = args.runtime_class
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {}}
 
 
 def pairs(words: list[str], flag: str) -> dict[str, str]:

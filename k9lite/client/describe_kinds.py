@@ -117,6 +117,8 @@ def describe_service(text: Text, obj: Obj, slices: Sequence[Obj], about: Sequenc
 
 def _endpoints(slices: Sequence[Obj], port: Obj) -> str:
     """`10.0.0.1:80,10.0.0.2:80 + 1 more...` of the ready ones, as they are really reached."""
+    if not slices:
+        return NONE
     found: list[str] = []
     for each in slices:
         for slice_port in each.get("ports") or []:

@@ -16,7 +16,8 @@ def describe_pod(text: Text, pod: Obj, about: Sequence[Obj]) -> None:
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
     text.add(0, "Name:", name_of(pod))
     text.add(0, "Namespace:", namespace_of(pod))
-    text.add(0, "Priority:", spec.get("priority", 0))
+    if spec.get("priority") is not None:
+        text.add(0, "Priority:", spec["priority"])
     if spec.get("runtimeClassName"):
         text.add(0, "Runtime Class Name:", spec["runtimeClassName"])
     text.add(0, "Service Account:", spec.get("serviceAccountName") or "default")
@@ -71,28 +72,31 @@ def template(text: Text, obj: Obj) -> None:
 def _containers(
     text: Text, title: str, containers: Sequence[Obj], statuses: Sequence[Obj] | None, level: int = 0
 ) -> None:
-    """Each container; `statuses` None: of a template, where there are none."""
+    """Each container; `statuses` None: of a template, where there are none.
+
+    At any level the fields are two levels deep, the names one, and one space more in a template.
+    """
     text.add(level, title)
     by_name = {each.get("name"): each for each in statuses or []}
     for container in containers:
         status = by_name.get(container.get("name"))
-        text.add(level + 1, f"{container.get('name', '')}:")
+        text.add(1, f"{' ' if level else ''}{container.get('name', '')}:")
         if status is not None:
-            text.add(level + 2, "Container ID:", status.get("containerID", ""))
-        text.add(level + 2, "Image:", container.get("image", ""))
+            text.add(2, "Container ID:", status.get("containerID", ""))
+        text.add(2, "Image:", container.get("image", ""))
         if status is not None:
-            text.add(level + 2, "Image ID:", status.get("imageID", ""))
-        _ports(text, container, level + 2)
-        text.listed(level + 2, "Command:", [str(each) for each in container.get("command") or []])
-        text.listed(level + 2, "Args:", [str(each) for each in container.get("args") or []])
+            text.add(2, "Image ID:", status.get("imageID", ""))
+        _ports(text, container, 2)
+        text.listed(2, "Command:", [str(each) for each in container.get("command") or []])
+        text.listed(2, "Args:", [str(each) for each in container.get("args") or []])
         if status is not None:
-            _states(text, status, level + 2)
-        _resources(text, container, level + 2)
+            _states(text, status, 2)
+        _resources(text, container, 2)
         for word in ("liveness", "readiness", "startup"):
             if container.get(f"{word}Probe"):
-                text.add(level + 2, f"{word.capitalize()}:", _probe(container[f"{word}Probe"]))
-        _environment(text, container, level + 2)
-        _mounts(text, container, level + 2)
+                text.add(2, f"{word.capitalize()}:", _probe(container[f"{word}Probe"]))
+        _environment(text, container, 2)
+        _mounts(text, container, 2)
 
 
 def _ports(text: Text, container: Obj, level: int) -> None:

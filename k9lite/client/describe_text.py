@@ -54,6 +54,10 @@ class Text:
         for row in rows:
             self.add(level, *row)
 
+    def tabbed(self) -> str:
+        """The lines with tabs between their cells, as kubectl prints a pod template alone."""
+        return "".join("\t".join([cells[0].rstrip(), *cells[1:]]) + "\n" for cells in self._lines)
+
     def __str__(self) -> str:
         return "".join(line + "\n" for line in elastic(self._lines))
 
@@ -97,9 +101,10 @@ def conditions(text: Text, listed: Sequence[Obj], fields: Sequence[tuple[str, st
     if not fields:
         text.add(1, *titles)
         for kind, status in rows:
-            text.add(1, kind, status + " ")
+            text.add(1, kind + " ", status + " ")
         return
-    text.table(1, titles, rows)
+    spaced = len(titles) - 1 if len(fields) > 1 else 1  # upstream's formats have a space before these tabs
+    text.table(1, titles, [[*(f"{cell} " for cell in row[:spaced]), *row[spaced:]] for row in rows])
 
 
 def events(text: Text, found: Sequence[Obj]) -> None:
@@ -109,20 +114,17 @@ def events(text: Text, found: Sequence[Obj]) -> None:
         return
     text.add(0, "Events:")
     ordered = sorted(found, key=_order)
-    text.table(
-        1,
-        ["Type", "Reason", "Age", "From", "Message"],
-        [
-            [
-                event.get("type", ""),
-                event.get("reason", ""),
-                _event_age(event, text.now),
-                dig(event, "source", "component") or event.get("reportingComponent") or "",
-                str(event.get("message", "")).strip().replace("\n", " "),
-            ]
-            for event in ordered
-        ],
-    )
+    text.add(1, "Type", "Reason", "Age", "From", "Message")
+    text.add(1, "----", "------", "----", "----", "-------")
+    for event in ordered:
+        text.add(
+            1,
+            event.get("type", ""),
+            event.get("reason", ""),
+            _event_age(event, text.now),
+            dig(event, "source", "component") or event.get("reportingComponent") or "",
+            str(event.get("message", "")).strip().replace("\n", " "),
+        )
 
 
 def _order(event: Obj) -> tuple[str, int]:
