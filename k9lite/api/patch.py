@@ -12,7 +12,8 @@ from k9lite.api.types import type_of
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-SUPPORTED = (JSON, MERGE, STRATEGIC)
+APPLY = "application/apply-patch+yaml"
+SUPPORTED = (JSON, MERGE, STRATEGIC, APPLY)
 MAX_STEPS = 10_000
 """Operations of one JSON patch, as upstream allows."""
 

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from k9lite.api.errors import ApiError, Cause, bad_request, invalid
-from k9lite.api.objects import Obj
-from k9lite.api.validation import unsupported
+from k9lite.api.objects import Obj, name_of, namespace_of
+from k9lite.api.validation import not_allowed, required, unsupported
 
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 MAX_MENTIONED = 100
@@ -25,13 +25,20 @@ class Writer:
     """The fieldManager: who owns the fields that this write sets."""
     validation: str = WARN
     is_patch: bool = False
+    applies: bool = False
+    """Server-side apply: by intent, with conflicts, unless by force."""
+    force: bool = False
+    subresource: str = ""
+    """Through which the write goes; it owns what it sets under that name."""
     duplicates: list[str] = field(default_factory=list)
     """Paths of keys that the body has more than once."""
     warnings: list[str] = field(default_factory=list)
     """For the answer's Warning header; each once."""
 
     @classmethod
-    def of(cls, query: Mapping[str, str], user_agent: str, options: str, warnings: list[str]) -> Writer:
+    def of(
+        cls, query: Mapping[str, str], user_agent: str, options: str, warnings: list[str], *, applies: bool = False
+    ) -> Writer:
         """From a request. `options` is the kind for errors: CreateOptions... Raises ApiError 422."""
         validation = query.get("fieldValidation") or WARN
         causes = []
@@ -39,12 +46,27 @@ class Writer:
             causes.append(unsupported("fieldValidation", validation, (STRICT, WARN, IGNORE)))
         manager = query.get("fieldManager") or ""
         causes += check_manager(manager)
+        if applies and not manager:
+            causes.append(required("fieldManager", "is required for apply patch"))
+        if query.get("force") and not applies:
+            causes.append(not_allowed("force", "may not be specified for non-apply patch"))
         if causes:
             raise invalid(options, "meta.k8s.io", "", causes)
-        return cls(manager or default_manager(user_agent), validation, options == "PatchOptions", warnings=warnings)
+        return cls(
+            manager or default_manager(user_agent),
+            validation,
+            is_patch=options == "PatchOptions",
+            applies=applies,
+            force=query.get("force", "").lower() in ("1", "true", "t"),
+            warnings=warnings,
+        )
 
     def judge(self, api_version: str, kind: str, obj: Obj, unknown: list[str]) -> None:
         """Refuse, or warn of, fields that no schema has and keys that came twice. Raises ApiError 400 or 422."""
+        if self.applies and unknown:
+            where = "/".join(filter(None, (namespace_of(obj), name_of(obj))))
+            listed = ", ".join(f".{path}: field not declared in schema" for path in unknown[:MAX_MENTIONED])
+            raise bad_request(f"failed to create typed patch object ({where}; {api_version}, Kind={kind}): {listed}")
         if self.validation == IGNORE or not (unknown or self.duplicates):
             return
         found = [f"unknown field {_quoted(path)}" for path in unknown]
@@ -54,7 +76,7 @@ class Writer:
             self.warnings += [text for text in found if text not in self.warnings]
             return
         why = f"strict decoding error: {', '.join(found)}"
-        if not self.is_patch:
+        if not self.is_patch or self.applies:
             version = api_version.rpartition("/")[2]
             raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
         message = f"Invalid value: {_quoted(orjson.dumps(obj).decode())}: {why}"

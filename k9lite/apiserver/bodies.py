@@ -9,6 +9,7 @@ import orjson
 from k9lite.api import protobuf
 from k9lite.api.duplicates import json_duplicates, yaml_duplicates
 from k9lite.api.errors import bad_request, unsupported_media_type
+from k9lite.api.patch import APPLY
 
 JSON, YAML = "application/json", "application/yaml"
 _KINDS = {JSON: JSON, YAML: YAML, "text/yaml": YAML, protobuf.MEDIA_TYPE: protobuf.MEDIA_TYPE}
@@ -50,7 +51,7 @@ def _kind_of(content_type: str, body: bytes) -> str | None:
 
 def duplicates_in(content_type: str, body: bytes, parsed: Any) -> list[str]:
     """The paths of keys that a body of JSON or YAML, parsed already, has more than once in one object."""
-    kind = _kind_of(content_type, body)
+    kind = _sniffed(body) if content_type == APPLY else _kind_of(content_type, body)
     if kind == YAML:
         return yaml_duplicates(body)
     return json_duplicates(body, parsed) if kind == JSON else []
@@ -58,7 +59,9 @@ def duplicates_in(content_type: str, body: bytes, parsed: Any) -> list[str]:
 
 def parse_patch(kind: str, body: bytes) -> Any:
     """A patch as its value; None for types that are no patch, which are refused later. Raises ApiError 400."""
-    return _parse_json(body, "error decoding patch") if kind.endswith("+json") else None
+    if kind == APPLY and _sniffed(body) == YAML:
+        return _parse_yaml(body)
+    return _parse_json(body, "error decoding patch") if kind == APPLY or kind.endswith("+json") else None
 
 
 def _sniffed(body: bytes) -> str:

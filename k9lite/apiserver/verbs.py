@@ -10,6 +10,7 @@ from k9lite.api.duplicates import json_duplicates
 from k9lite.api.errors import ApiError, bad_request, invalid
 from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj, dig, encode, name_of
+from k9lite.api.patch import APPLY
 from k9lite.api.selectors import FieldSelector, LabelSelector
 from k9lite.api.table import partial, partial_list, table
 from k9lite.api.validation import unsupported
@@ -20,9 +21,10 @@ from k9lite.apiserver.listing import check_not_in_the_future, cut, find, page_of
 from k9lite.apiserver.requests import PARTIAL, TABLE, Target, form_of, is_true, whole_number
 from k9lite.apiserver.warnings import writer_of
 from k9lite.apiserver.watches import Encoder, failure, lines, start_of
+from k9lite.registry.apply import apply, scale_as_applied
 from k9lite.registry.eviction import evict
 from k9lite.registry.registry import Deleted, Registry
-from k9lite.registry.scale import patch_scale, put_scale, scale_of
+from k9lite.registry.scale import check_scale, patch_scale, put_scale, scale_of
 from k9lite.store.watch import Stored, Watch
 
 if TYPE_CHECKING:
@@ -55,10 +57,10 @@ class Verbs:
             accept = request.headers.get("Accept", "")
             return self._get(target, query, accept) if target.name else await self._list(target, query, accept)
         if method == "POST":
-            obj, by = self._decoded(request, body, "CreateOptions")
+            obj, by = self._decoded(request, target, body, "CreateOptions")
             return await self._create(target, query, obj, by)
         if method == "PUT":
-            obj, by = self._decoded(request, body, "UpdateOptions")
+            obj, by = self._decoded(request, target, body, "UpdateOptions")
             return await self._update(target, query, obj, by)
         if method == "PATCH":
             return await self._patch(target, request, body)
@@ -158,9 +160,9 @@ class Verbs:
         )
 
     # Writing -----------------------------------------------------------------------------------------
-    def _decoded(self, request: web.BaseRequest, body: bytes, options: str) -> tuple[Any, Writer]:
+    def _decoded(self, request: web.BaseRequest, target: Target, body: bytes, options: str) -> tuple[Any, Writer]:
         """The body of a create or an update, and who sends it. Raises ApiError 400, 415 or 422."""
-        by = writer_of(request, options)
+        by = writer_of(request, options, target.subresource)
         content_type = request.headers.get("Content-Type", "")
         obj = parse_body(content_type, body)
         by.duplicates = duplicates_in(content_type, body, obj) if by.validation != IGNORE else []
@@ -188,7 +190,7 @@ class Verbs:
     async def _update(self, target: Target, query: Query, obj: Any, by: Writer) -> Answer:
         space, dry_run = target.namespace or "", _dry_run(query, "PUT")
         if target.subresource == "scale":
-            scale = await put_scale(self._registry, target.resource, space, target.name, obj, dry_run=dry_run)
+            scale = await put_scale(self._registry, target.resource, space, target.name, obj, dry_run=dry_run, by=by)
             return 200, encode(scale)
         if target.subresource == "finalize":
             finalizers = dig(obj, "spec", "finalizers", default=[])
@@ -207,11 +209,15 @@ class Verbs:
     async def _patch(self, target: Target, request: web.BaseRequest, body: bytes) -> Answer:
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip()
         patch = parse_patch(kind, body)
-        by = writer_of(request, "PatchOptions")
-        by.duplicates = json_duplicates(body, patch) if isinstance(patch, dict) and by.validation != IGNORE else []
+        by = writer_of(request, "PatchOptions", target.subresource, applies=kind == APPLY)
+        by.duplicates = _duplicates_in_patch(kind, body, patch) if by.validation != IGNORE else []
         space, dry_run = target.namespace or "", _dry_run(request.query, "PATCH")
+        if by.applies:
+            return await self._apply(target, patch, by, dry_run=dry_run)
         if target.subresource == "scale":
-            scale = await patch_scale(self._registry, target.resource, space, target.name, kind, patch, dry_run=dry_run)
+            scale = await patch_scale(
+                self._registry, target.resource, space, target.name, kind, patch, dry_run=dry_run, by=by
+            )
             return 200, encode(scale)
         stored = await self._registry.patch(
             target.resource,
@@ -225,6 +231,18 @@ class Verbs:
         )
         return 200, _body(target, stored)
 
+    async def _apply(self, target: Target, applied: Any, by: Writer, *, dry_run: bool) -> Answer:
+        space = target.namespace or ""
+        if target.subresource == "scale":
+            check_scale(applied, target.name)
+            applied = scale_as_applied(target.resource, space, target.name, applied)
+        stored, is_new = await apply(
+            self._registry, target.resource, space, target.name, applied, by=by, dry_run=dry_run
+        )
+        if target.subresource == "scale":
+            return 200, encode(scale_of(target.resource, stored.obj))
+        return 201 if is_new else 200, _body(target, stored)
+
     async def _delete(self, target: Target, options: DeleteOptions) -> Answer:
         deleted = await self._registry.delete(target.resource, target.namespace or "", target.name, options)
         return 200, _deleted(target, deleted)
@@ -235,6 +253,12 @@ class Verbs:
         head = encode({"kind": target.resource.kind_of_list, "apiVersion": target.resource.api_version,
                        "metadata": {"resourceVersion": str(self._store.rv)}})  # fmt: skip
         return 200, head[:-1] + b',"items":[' + b",".join(_body(target, stored) for stored in found) + b"]}"
+
+
+def _duplicates_in_patch(kind: str, body: bytes, patch: Any) -> list[str]:
+    if kind == APPLY:
+        return duplicates_in(kind, body, patch)
+    return json_duplicates(body, patch) if isinstance(patch, dict) else []
 
 
 def _not_allowed() -> ApiError:

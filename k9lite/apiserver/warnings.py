@@ -20,6 +20,9 @@ def begin() -> list[str]:
     return warnings
 
 
-def writer_of(request: web.BaseRequest, options: str) -> Writer:
+def writer_of(request: web.BaseRequest, options: str, subresource: str, *, applies: bool = False) -> Writer:
     """Who sends a write request. `options` is the kind of its query's options. Raises ApiError 422."""
-    return Writer.of(request.query, request.headers.get("User-Agent", ""), options, _current.get([]))
+    agent = request.headers.get("User-Agent", "")
+    by = Writer.of(request.query, agent, options, _current.get([]), applies=applies)
+    by.subresource = subresource
+    return by

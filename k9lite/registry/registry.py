@@ -16,6 +16,7 @@ from typing import Any
 
 from k9lite.api.catalog import NAMESPACES, PODS, SERVICES
 from k9lite.api.errors import ApiError, Cause, already_exists, conflict, forbidden, not_found
+from k9lite.api.managed import carry_managers, track_create, track_update
 from k9lite.api.meta import (
     DeleteOptions,
     check_identity,
@@ -96,6 +97,8 @@ class Registry:
         base = "" if metadata.get("name") else str(metadata.get("generateName") or "")
         self._check_namespace(resource, namespace, str(metadata.get("name") or ""))
         prepare_create(resource, obj, self.now())
+        if by is not None:
+            track_create(resource, obj, by, self.now())
         self._admit(resource, obj, None)
         taken = self._allocator.allocate(obj, None) if resource is SERVICES else None
         if dry_run:
@@ -157,14 +160,24 @@ class Registry:
         subresource: str | None = None,
         dry_run: bool = False,
         by: Writer | None = None,
+        managed_fields: list[Obj] | None = None,
     ) -> Stored:
-        """Replace an object. Its resourceVersion, if given, has to be the current one. Raises ApiError."""
+        """Replace an object. Its resourceVersion, if given, has to be the current one. Raises ApiError.
+
+        Who owns its fields: as `managed_fields` says, else `by` what it changes; without both that stays as it is.
+        """
         current = self.get(resource, namespace, name)
         check_identity(resource, obj, namespace, name, by)
         resource = resource.stored(obj)
         wanted = prepare_update(resource, obj, current.obj, subresource)
         if wanted is not None and wanted != current.rv:
             raise conflict(resource.key, name)
+        if managed_fields is not None:
+            obj["metadata"] |= {"managedFields": managed_fields} if managed_fields else {}
+        elif by is not None:
+            track_update(resource, obj, current.obj, by, self.now())
+        else:
+            carry_managers(obj, current.obj)
         self._admit(resource, obj, current.obj)
         if deletion_ends(obj):
             return current if dry_run else await self._remove(resource, current, current.rv)

@@ -8,10 +8,11 @@ from k9lite.api.custom import jsonpath
 from k9lite.api.errors import bad_request, internal, invalid
 from k9lite.api.kinds.apps import selector_text
 from k9lite.api.objects import Obj, dig
-from k9lite.api.patch import apply_patch
+from k9lite.api.patch import MERGE, apply_patch
 from k9lite.api.resources import Resource
 from k9lite.api.schema import check_types
 from k9lite.api.validation import check_non_negative
+from k9lite.api.writer import Writer
 from k9lite.registry.registry import Registry
 
 
@@ -37,7 +38,7 @@ def scale_of(resource: Resource, obj: Obj) -> Obj:
     }
 
 
-def _check_scale(scale: Any, name: str) -> None:
+def check_scale(scale: Any, name: str) -> None:
     """Refuse what is no Scale of that name: absent replicas mean 0, so anything else would stop the workload."""
     if not isinstance(scale, dict) or not isinstance(scale.get("spec"), dict):
         raise bad_request("the object provided is unrecognized (must be of type Scale): it has no spec")
@@ -53,10 +54,17 @@ def _check_scale(scale: Any, name: str) -> None:
 
 
 async def put_scale(
-    registry: Registry, resource: Resource, namespace: str, name: str, scale: Obj, *, dry_run: bool = False
+    registry: Registry,
+    resource: Resource,
+    namespace: str,
+    name: str,
+    scale: Obj,
+    *,
+    dry_run: bool = False,
+    by: Writer | None = None,
 ) -> Obj:
     """Set the replicas. Raises ApiError BadRequest, Conflict, Invalid or NotFound."""
-    _check_scale(scale, name)
+    check_scale(scale, name)
     replicas = dig(scale, "spec", "replicas", default=0)
     causes = check_non_negative("spec.replicas", replicas)
     if causes:
@@ -66,12 +74,20 @@ async def put_scale(
     version = dig(scale, "metadata", "resourceVersion")
     if version:
         patch["metadata"] = {"resourceVersion": version}
-    stored = await registry.patch(resource, namespace, name, "application/merge-patch+json", patch, dry_run=dry_run)
+    stored = await registry.patch(resource, namespace, name, MERGE, patch, dry_run=dry_run, by=by)
     return scale_of(resource, stored.obj)
 
 
 async def patch_scale(
-    registry: Registry, resource: Resource, namespace: str, name: str, content_type: str, patch: Any, *, dry_run: bool
+    registry: Registry,
+    resource: Resource,
+    namespace: str,
+    name: str,
+    content_type: str,
+    patch: Any,
+    *,
+    dry_run: bool,
+    by: Writer | None = None,
 ) -> Obj:
     """Patch the Scale. Raises ApiError."""
     scale = scale_of(resource, registry.get(resource, namespace, name).copy())
@@ -79,4 +95,4 @@ async def patch_scale(
     changed = apply_patch(content_type, patch, scale)
     if given is None:
         changed["metadata"].pop("resourceVersion", None)
-    return await put_scale(registry, resource, namespace, name, changed, dry_run=dry_run)
+    return await put_scale(registry, resource, namespace, name, changed, dry_run=dry_run, by=by)

@@ -159,6 +159,6 @@ def test_no_patch_breaks_anything(patch: Any, keys: list[str]) -> None:
 
 
 def test_kinds_without_fields_take_no_strategic_patch() -> None:
-    with pytest.raises(ApiError, match=r"json-patch.json, application/merge-patch.json$") as caught:
+    with pytest.raises(ApiError, match=r"json-patch.json, application/merge-patch.json, application/apply") as caught:
         apply_patch(STRATEGIC, {}, {"apiVersion": "example.com/v1", "kind": "Backup"})
     assert caught.value.code == 415

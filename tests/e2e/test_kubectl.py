@@ -161,3 +161,44 @@ async def test_explain(shared: Cluster, version: str) -> None:
     ):
         assert words in everything
     assert "does not exist" in await kubectl.fails("explain", "pods.spec.nonsense")
+
+
+@every_kubectl
+async def test_apply_on_the_servers_side(shared: Cluster, version: str) -> None:
+    kubectl, name = Kubectl(shared, version), f"served-{version}".replace(".", "-")
+    first = manifest(name)
+
+    async def apply(text: str, *flags: str) -> str:
+        return await kubectl.ok("apply", "--server-side", *flags, "-f", "-", stdin=text.encode())
+
+    out = f"deployment.apps/{name} serverside-applied\nservice/{name} serverside-applied\n"
+    assert await apply(first) == out
+    before = await kubectl.get("deployment", name)
+    assert await apply(first) == out
+    assert await kubectl.get("deployment", name) == before
+    await kubectl.ok("set", "env", f"deployment/{name}", "A=2")
+    changed = first.replace('{name: A, value: "1"}', '{name: A, value: "3"}, {name: B, value: "4"}')
+    said = await kubectl.fails("apply", "--server-side", "-f", "-", stdin=changed.encode())
+    assert (
+        'conflict with "kubectl-set" using apps/v1: .spec.template.spec.containers[name="c"].env[name="A"].value'
+        in said
+    )
+    assert "--force-conflicts" in said
+    await apply(changed, "--force-conflicts")
+    container = (await kubectl.get("deployment", name))["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"] == [{"name": "A", "value": "3"}, {"name": "B", "value": "4"}]
+    await apply(first.replace(', env: [{name: A, value: "1"}]', ""))
+    assert "env" not in (await kubectl.get("deployment", name))["spec"]["template"]["spec"]["containers"][0]
+    await apply(first.replace("labels: {tier: a}", "labels: {owner: b}"), "--field-manager=other", "--force-conflicts")
+    assert (await kubectl.get("deployment", name))["metadata"]["labels"] == {"tier": "a", "owner": "b"}
+    wrong = first.replace("replicas: 0", "replicas: 0\n  bogus: 1")
+    said = await kubectl.fails("apply", "--server-side", "-f", "-", stdin=wrong.encode())
+    assert ".spec.bogus: field not declared in schema" in said
+    # an object applied on the client's side before changes hands
+    await kubectl.ok("delete", "-f", "-", stdin=first.encode())
+    await kubectl.ok("apply", "-f", "-", stdin=first.encode())
+    assert await apply(first.replace('value: "1"', 'value: "9"')) == out
+    shown = await kubectl.ok("get", "deployment", name, "-o", "yaml", "--show-managed-fields")
+    assert "manager: kubectl-client-side-apply" not in shown
+    assert "operation: Apply" in shown
+    await kubectl.ok("delete", "-f", "-", stdin=first.encode())
