@@ -32,10 +32,13 @@ from k9lite.identity import Cluster, load_cluster
 from k9lite.settings import Settings
 
 if TYPE_CHECKING:
+    from k9lite.api.sessions import Command, Session
+    from k9lite.apiserver.port_forward import Dial
     from k9lite.apiserver.server import ApiServer
     from k9lite.controllers.manager import Manager
     from k9lite.controllers.proxier import Proxier
     from k9lite.engines.base import Engine
+    from k9lite.node.access import PodAccess
     from k9lite.node.agent import NodeAgent
     from k9lite.proxy.link import ProxyLink
     from k9lite.registry.events import EventRecorder
@@ -131,6 +134,7 @@ class ControlPlane:
             authenticator=authenticator,
             log_source=self,
             metrics=self,
+            streams=self,
             status=self.status,
             shutdown=self.request_stop,
             on_renewed=write_kubeconfig,
@@ -182,11 +186,23 @@ class ControlPlane:
 
     def logs(self, *arguments: Any, **options: Any) -> AsyncIterator[bytes]:
         """The log source of the API server: the node agent. Raises ApiError 503 until it is there."""
+        return self._pods().logs(*arguments, **options)
+
+    async def exec(self, namespace: str, pod: str, container: str, command: Command) -> Session:
+        return await self._pods().exec(namespace, pod, container, command)
+
+    async def attach(self, namespace: str, pod: str, container: str, *, stdin: bool) -> Session:
+        return await self._pods().attach(namespace, pod, container, stdin=stdin)
+
+    def dialer(self, namespace: str, pod: str) -> Dial:
+        return self._pods().dialer(namespace, pod)
+
+    def _pods(self) -> PodAccess:
         from k9lite.api.errors import unavailable
 
         if self.node is None:
             raise unavailable("the node agent is still starting; try again in a moment")
-        return self.node.logs(*arguments, **options)
+        return self.node.access
 
     def pod_metrics(self) -> list[dict[str, Any]]:
         """The source of metrics.k8s.io: the node agent. Nothing until it is there."""

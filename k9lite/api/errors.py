@@ -61,7 +61,7 @@ class ApiError(Exception):
             "message": self.message,
             "reason": self.reason,
         }
-        if self.details:
+        if self.details or self.code == 404:  # kubectl's debug looks into those of any NotFound
             status["details"] = self.details
         status["code"] = self.code
         return status

@@ -14,8 +14,10 @@ _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 _TOKEN = {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}
 _POLICY = {"group": "policy", "version": "v1", "kind": "Eviction"}
 Resources = tuple[Resource, ...]
+_OPTIONS = {"exec": "PodExecOptions", "attach": "PodAttachOptions", "portforward": "PodPortForwardOptions"}
 SUBRESOURCE_VERBS = {"status": ["get", "patch", "update"], "scale": ["get", "patch", "update"], "log": ["get"],
-          "finalize": ["update"], "binding": ["create"], "eviction": ["create"], "token": ["create"]}  # fmt: skip
+          "finalize": ["update"], "binding": ["create"], "eviction": ["create"], "token": ["create"],
+          "exec": ["create", "get"], "attach": ["create", "get"], "portforward": ["create", "get"]}  # fmt: skip
 
 
 def aggregated_version(accept: str) -> str | None:
@@ -61,6 +63,8 @@ def of(resources: Resources, group: str, version: str) -> list[Resource]:
 
 def _kind_of(resource: Resource, subresource: str) -> Obj:
     own = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    if subresource in _OPTIONS:
+        return {"group": "", "version": "v1", "kind": _OPTIONS[subresource]}
     return {"scale": _SCALE, "eviction": _POLICY, "token": _TOKEN}.get(subresource, own)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import web
 
 from k9lite import __version__
-from k9lite.api.errors import ApiError, internal, unknown_path
+from k9lite.api.errors import ApiError, internal, unavailable, unknown_path
 from k9lite.api.objects import Obj, encode
 from k9lite.api.writer import warning_header
 from k9lite.apiserver import discovery, openapi, warnings
@@ -32,7 +32,9 @@ from k9lite.registry.registry import Registry
 from k9lite.registry.users import User, requester
 
 if TYPE_CHECKING:
+    from k9lite.api.sessions import Command, Session
     from k9lite.apiserver.certificates import Certificates
+    from k9lite.apiserver.port_forward import Dial
     from k9lite.apiserver.user_tokens import UserTokens
 
 log = logging.getLogger("k9lite.apiserver")
@@ -56,6 +58,17 @@ class LogSource(Protocol):
     ) -> AsyncIterator[bytes]: ...  # fmt: skip
 
 
+class PodStreams(Protocol):
+    """Where the streams of running containers come from: the node agent. Each call raises ApiError."""
+
+    async def exec(self, namespace: str, pod: str, container: str, command: Command) -> Session: ...
+
+    async def attach(self, namespace: str, pod: str, container: str, *, stdin: bool) -> Session: ...
+
+    def dialer(self, namespace: str, pod: str) -> Dial:
+        """How to connect to one port of a pod that runs."""
+
+
 class ApiServer:
     """Serves one registry. Without certificates it speaks plain HTTP and trusts everyone: for tests on loopback."""
 
@@ -67,6 +80,7 @@ class ApiServer:
         port: int,
         certificates: Certificates | None,
         log_source: LogSource,
+        streams: PodStreams | None = None,
         authenticator: Authenticator | None = None,
         metrics: MetricsSource | None = None,
         status: Callable[[], Obj] | None = None,
@@ -77,6 +91,7 @@ class ApiServer:
         self._host, self._port = host, port
         self._certificates = certificates
         self._verbs = Verbs(registry, log_source)
+        self._streams = streams
         self._authenticator = authenticator or Authenticator(tls=certificates is not None)
         self._access = Access(registry.authorizer)
         self._virtual = Virtual(registry, self._authenticator, metrics)
@@ -186,6 +201,8 @@ class ApiServer:
         return web.Response(body=legacy, headers=JSON_HEADERS) if legacy is not None else None
 
     async def _resource(self, request: web.BaseRequest, user: User, target: Target) -> web.StreamResponse:
+        if target.subresource in ("exec", "attach", "portforward") and request.method in ("GET", "POST"):
+            return await self._remote(request, target)
         body = await _read(request) if request.method in ("POST", "PUT", "PATCH", "DELETE") else b""
         if self._virtual.has(target):
             return await _whole(request, *self._virtual.answer(request, user, target, body))
@@ -250,6 +267,27 @@ class ApiServer:
                     await close()
 
         return await self._stream(request, lines(), "text/plain")
+
+    async def _remote(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """Streams of a container that runs. What cannot be had is refused before the upgrade."""
+        from k9lite.apiserver import port_forward, remote_command
+
+        streams = self._streams
+        if streams is None:
+            raise unavailable("the node agent is not there; try again in a moment")
+        space, pod = target.namespace or "", target.name
+        if target.subresource == "portforward":
+            return await port_forward.serve(request, pod, streams.dialer(space, pod))
+        runs = target.subresource == "exec"
+        options = remote_command.Options.parse(request.query, needs_command=runs)
+        container = self._verbs.container_of(target, options.container)
+
+        async def start() -> Session:
+            if runs:
+                return await streams.exec(space, pod, container, options.command)
+            return await streams.attach(space, pod, container, stdin=options.stdin)
+
+        return await remote_command.serve(request, options, start)
 
     async def _own(self, request: web.BaseRequest, path: str) -> web.Response:
         """k9lite's own paths: what a Kubernetes API has no word for."""

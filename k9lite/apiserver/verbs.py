@@ -135,20 +135,23 @@ class Verbs:
         bookmarks = is_true(query, "allowWatchBookmarks")
         return start.watch, lines(self._store, encoder, start, matches, bookmarks=bookmarks, seconds=seconds)
 
-    async def log(self, target: Target, query: Query) -> AsyncIterator[bytes]:
-        """The log of one container. Raises ApiError 400 or 404 before the first line."""
+    def container_of(self, target: Target, container: str) -> str:
+        """The container that a pod's subresource is about; the only one without a name. Raises ApiError 400 or 404."""
         pod = self._registry.get(PODS, target.namespace or "", target.name).obj
         names = [container["name"] for container in dig(pod, "spec", "containers", default=[])]
         others = [container["name"] for container in dig(pod, "spec", "initContainers", default=[])]
-        container = query.get("container") or ""
-        if not container:
-            if len(names) > 1:
-                raise bad_request(
-                    f"a container name must be specified for pod {target.name}, choose one of: [{' '.join(names)}]"
-                )
-            container = names[0]
+        if not container and len(names) > 1:
+            raise bad_request(
+                f"a container name must be specified for pod {target.name}, choose one of: [{' '.join(names)}]"
+            )
+        container = container or names[0]
         if container not in (*names, *others):
             raise bad_request(f"container {container} is not valid for pod {target.name}")
+        return container
+
+    async def log(self, target: Target, query: Query) -> AsyncIterator[bytes]:
+        """The log of one container. Raises ApiError 400 or 404 before the first line."""
+        container = self.container_of(target, query.get("container") or "")
         return self._log_source.logs(
             target.namespace or "",
             target.name,

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from k9lite.api.podspec import split_image
+from k9lite.api.sessions import Command, Session
 
 BUILT_IN = "built-in://"
 """Ids of images that came with the engine begin with it: there is nothing to pull, whatever the policy."""
@@ -175,6 +176,12 @@ class Engine(Protocol):
         self, container: str, *, follow: bool = False, tail: int | None = None, timestamps: bool = False
     ) -> AsyncIterator[bytes]:
         """Whole lines, each with its newline. With `follow` it ends when the container does."""
+
+    async def exec(self, container: str, command: Command) -> Session:
+        """Run a program in a running container. Raises CreateError, NoSuchContainer."""
+
+    async def attach(self, container: str, *, stdin: bool) -> Session:
+        """The streams of the container's own program, from now on. Raises CreateError, NoSuchContainer."""
 
     def exits(self) -> AsyncIterator[str]:
         """Ids of containers that ended, as it happens; ends or raises EngineUnavailable when the engine goes."""

@@ -19,6 +19,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from k9lite.api.sessions import Command, Session
+from k9lite.engines import docker_exec
 from k9lite.engines.base import (
     ContainerSpec,
     ContainerState,
@@ -265,6 +267,16 @@ class DockerEngine:
                 yield line + b"\n"
         if rest:
             yield rest + b"\n"
+
+    async def exec(self, container: str, command: Command) -> Session:
+        return await docker_exec.run(self._call, await self._raw_address(), container, command, local=self._routable)
+
+    async def attach(self, container: str, *, stdin: bool) -> Session:
+        return await docker_exec.attach(self._call, await self._raw_address(), container, stdin=stdin)
+
+    async def _raw_address(self) -> tuple[str, str]:
+        version = await self._call(lambda client: str(client.api_version))
+        return self._address, f"/v{version}"
 
     async def exits(self) -> AsyncIterator[str]:
         stream = await self._call(

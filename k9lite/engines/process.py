@@ -18,10 +18,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from k9lite.api.sessions import Command, Session
 from k9lite.engines import process_logs, process_records, process_shim
 from k9lite.engines.base import (
     BUILT_IN,
@@ -207,12 +208,28 @@ class ProcessEngine:
 
     def logs(
         self, container: str, *, follow: bool = False, tail: int | None = None, timestamps: bool = False
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         item = self._item(container)
         return process_logs.read(
             item.directory / "log", running=lambda: item.phase == "running", follow=follow, tail=tail,
             timestamps=timestamps, now=time.time,
         )  # fmt: skip
+
+    async def exec(self, container: str, command: Command) -> Session:
+        from k9lite.engines import process_exec
+
+        item = self._item(container)
+        if item.phase != "running":
+            raise NoSuchContainer(f"container {item.spec.name} is not running")
+        return await process_exec.run(command, self._environment(item), item.spec.working_dir or str(item.directory))
+
+    async def attach(self, container: str, *, stdin: bool) -> Session:
+        from k9lite.engines.process_logs import LogSession
+
+        item = self._item(container)
+        if item.phase != "running":
+            raise NoSuchContainer(f"container {item.spec.name} is not running")
+        return LogSession(self.logs(container, follow=True, tail=0), item.ended, lambda: item.exit_code)
 
     async def exits(self) -> AsyncIterator[str]:
         while True:

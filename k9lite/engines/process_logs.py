@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ async def read(
     tail: int | None,
     timestamps: bool,
     now: Callable[[], float],
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Whole lines. With `follow` until `running` says no and all is read.
 
     Nobody dates lines while they are written, so `timestamps` are those of the moment a line was seen: the file's last
@@ -151,3 +151,32 @@ async def read(
             yield (rfc3339_micro(stamp).encode() + b" " if timestamps else b"") + rest + b"\n"
     finally:
         os.close(fd)
+
+
+class LogSession:
+    """A process's own output from now on, as `kubectl attach` shows it. Its input is /dev/null, so none can be sent."""
+
+    def __init__(self, lines: AsyncGenerator[bytes, None], ended: asyncio.Event, exit_code: Callable[[], int]) -> None:
+        self._lines = lines
+        self._ended = ended
+        self._exit_code = exit_code
+
+    async def write(self, data: bytes) -> None:
+        return None
+
+    async def end_input(self) -> None:
+        return None
+
+    async def resize(self, width: int, height: int) -> None:
+        return None
+
+    async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        async for line in self._lines:
+            yield 1, line
+
+    async def wait(self) -> int:
+        await self._ended.wait()
+        return self._exit_code()
+
+    async def close(self) -> None:
+        await self._lines.aclose()

@@ -12,14 +12,15 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from k9lite.api.catalog import PODS
-from k9lite.api.errors import ApiError, bad_request, not_found, unavailable
+from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj, dig, name_of, uid_of
 from k9lite.clock import Clock
 from k9lite.engines.base import ContainerState, Engine, EngineError, EngineUnavailable
+from k9lite.node.access import PodAccess
 from k9lite.node.context import Context, Drainer
 from k9lite.node.heartbeat import Heartbeat
 from k9lite.node.images import Images
@@ -71,6 +72,7 @@ class NodeAgent:
         self._heartbeat = Heartbeat(registry, clock, node_name)
         self.metrics = Metrics(registry.store, self._links, clock, node_name)
         self._workers: dict[str, PodWorker] = {}
+        self.access = PodAccess(registry, self._workers)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background: list[asyncio.Task[None]] = []
         self._watch: Watch | None = None
@@ -217,54 +219,6 @@ class NodeAgent:
         for worker in self._workers.values():
             if container in worker.known.by_id:
                 worker.container_gone(container)
-
-    # Logs --------------------------------------------------------------------------------------------
-    def logs(
-        self,
-        namespace: str,
-        pod: str,
-        container: str | None = None,
-        *,
-        follow: bool = False,
-        tail_lines: int | None = None,
-        previous: bool = False,
-        timestamps: bool = False,
-    ) -> AsyncIterator[bytes]:
-        """Whole lines of one container's log. Raises ApiError, before the first line."""
-        stored = self._registry.get(PODS, namespace, pod)
-        names = [
-            item["name"]
-            for field in ("containers", "initContainers")
-            for item in dig(stored.obj, "spec", field, default=[])
-        ]
-        name = container or names[0]
-        if name not in names:
-            raise bad_request(f"container {name} is not valid for pod {pod}")
-        worker = self._workers.get(uid_of(stored.obj))
-        found = worker.known.container_id(name, previous=previous) if worker else None
-        if worker is None or found is None:
-            if previous:
-                raise bad_request(f'previous terminated container "{name}" in pod "{pod}" not found')
-            raise bad_request(f'container "{name}" in pod "{pod}" is waiting to start: {_waiting(stored.obj, name)}')
-        engine = worker.engine
-        assert engine is not None
-        try:
-            return engine.logs(found, follow=follow, tail=tail_lines, timestamps=timestamps)
-        except EngineUnavailable as error:
-            raise unavailable(str(error)) from error
-        except EngineError as error:
-            raise not_found(PODS.key, pod) from error
-
-
-def _waiting(pod: Obj, container: str) -> str:
-    """Why a container has no log yet."""
-    statuses: list[Obj] = [
-        item
-        for field in ("containerStatuses", "initContainerStatuses")
-        for item in dig(pod, "status", field, default=[])
-    ]
-    reasons = (dig(item, "state", "waiting", "reason") for item in statuses if item["name"] == container)
-    return next((str(reason) for reason in reasons if reason), "ContainerCreating")
 
 
 def _report(task: asyncio.Task[None]) -> None:

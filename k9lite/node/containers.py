@@ -101,6 +101,12 @@ class PodContainers:
         """What still has to be ended."""
         return (state for state in list(self.by_id.values()) if state.phase in ("running", "unknown"))
 
+    def running_id(self, name: str) -> str | None:
+        """The container of that name that runs."""
+        return next(
+            (state.id for state in self.by_id.values() if state.name == name and state.phase == "running"), None
+        )
+
     def container_id(self, name: str, *, previous: bool) -> str | None:
         """The container whose logs are asked for."""
         attempts = sorted(

@@ -145,7 +145,7 @@ class Rig:
 
     async def log(self, name: str, **options: Any) -> str:
         assert self.agent is not None
-        return b"".join([line async for line in self.agent.logs("default", name, "main", **options)]).decode()
+        return b"".join([line async for line in self.agent.access.logs("default", name, "main", **options)]).decode()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-IMAGE = "k9lite-test/busybox:2"
+IMAGE = "k9lite-test/busybox:3"
 _APPLETS = (
     "sh",
     "sleep",
@@ -27,6 +27,8 @@ _APPLETS = (
     "seq",
     "pwd",
     "nc",
+    "tar",
+    "stty",
 )
 _WHO = "#!/bin/sh\necho 'Content-Type: text/plain'\necho\nhostname\n"
 

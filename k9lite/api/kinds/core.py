@@ -157,7 +157,8 @@ def _pod_ips(obj: Obj) -> str:
 
 PODS = Resource(
     "", "v1", "Pod", "pods", "pod",
-    short_names=("po",), categories=("all",), subresources=("status", "log", "binding", "eviction"), graceful=True,
+    short_names=("po",), categories=("all",), graceful=True,
+    subresources=("status", "log", "exec", "attach", "portforward", "binding", "eviction"),
     default=_default_pod, reset_status=_pod_status_reset,
     validate=lambda obj: podspec.validate_pod_spec(obj.get("spec"), "spec"), validate_update=_validate_pod_update,
     selectable_fields={path: field_reader(path) for path in _POD_FIELDS}
