@@ -210,7 +210,9 @@ def prepare_update(resource: Resource, new: Obj, old: Obj, subresource: str | No
     resource.default(new)
     causes = validate_meta(resource, new) + _new_finalizers(metadata, before)
     if _differs_in_content(new, old) or (resource.custom_schema is not None and new.get("status") != old.get("status")):
-        causes += resource.validate(new) + resource.validate_update(new, old)
+        causes += resource.validate(new)
+        if resource.custom_schema is not None or "spec" not in old or isinstance(new.get("spec"), dict):
+            causes += resource.validate_update(new, old)
     raise_if(resource, new, causes)
     if _is_new_generation(resource, new, old):
         metadata["generation"] = int(before.get("generation", 0)) + 1

@@ -41,9 +41,12 @@ def selector_cell(obj: Obj, _: float) -> str:
 
 
 def selector_text(obj: Obj) -> str:
-    """spec.selector as `a=b,c in (d,e)`."""
+    """spec.selector as `a=b,c in (d,e)`; a ReplicationController's is a plain map."""
+    selector = dig(obj, "spec", "selector")
+    if obj.get("kind") == "ReplicationController":
+        return str(LabelSelector.from_map(selector))
     try:
-        return str(LabelSelector.from_object(dig(obj, "spec", "selector")))
+        return str(LabelSelector.from_object(selector))
     except ApiError:
         return ""
 
