@@ -92,7 +92,7 @@ def test_cells() -> None:
         (LIMITRANGES, {"spec": {"limits": [{"type": "Pod", "default": {"cpu": "1"}}]}}, "when `type` is 'Pod'"),
         (LIMITRANGES, {"spec": {"limits": [{"type": "PersistentVolumeClaim"}]}}, "either minimum or maximum storage"),
         (PODDISRUPTIONBUDGETS, {"spec": {"minAvailable": 1, "maxUnavailable": 1}}, "cannot be both set"),
-        (PODDISRUPTIONBUDGETS, {"spec": {"minAvailable": "half"}}, "a valid percent string"),
+        (PODDISRUPTIONBUDGETS, {"spec": {"selector": {}, "minAvailable": "half"}}, "a valid percent string"),
         (PODDISRUPTIONBUDGETS, {"spec": {"minAvailable": "101%"}}, "must not be greater than 100%"),
         (PODDISRUPTIONBUDGETS, {"spec": {"unhealthyPodEvictionPolicy": "x"}}, '"AlwaysAllow", "IfHealthyBudget"'),
         (LEASES, {"spec": {"leaseDurationSeconds": 0}}, "must be greater than 0"),
