@@ -59,7 +59,7 @@ def _collect(value: Any, shape: Shape, path: Path, found: Leaves) -> None:
 
 
 def difference(old: Any, new: Any, shape: Shape) -> tuple[set[Path], set[Path]]:
-    """(the members that are new or have another value, those that are gone). What is equal is not walked."""
+    """(the members that are new or have another value, those that are gone). What is equal, true and 1 included, is not walked."""
     before: Leaves = {}
     after: Leaves = {}
     _differ(old, new, shape, (), before, after)
@@ -79,6 +79,9 @@ def _differ(old: Any, new: Any, shape: Shape, path: Path, before: Leaves, after:
         child, below = shape.of(key), (*path, "f:" + key)
         if key in old and key in new:
             _differ(old[key], new[key], child, below, before, after)
+            if shape.kind == "map":
+                before.setdefault(below, _THERE)
+                after.setdefault(below, _THERE)
         else:
             found, value = (before, old[key]) if key in old else (after, new[key])
             _collect(value, child, below, found)

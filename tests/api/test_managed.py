@@ -33,7 +33,7 @@ from tests.support.generated import objects
 from tests.support.objects import deployment
 
 slow = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 T1, T2 = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 

@@ -16,7 +16,7 @@ from tests.support.generated import KINDS, objects, struct
 from tests.support.protobuf import encode_body, number_field, tagged, varint
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(objects())
 def test_what_is_encoded_is_decoded(obj: dict[str, Any]) -> None:
     assert decode_body(encode_body(obj)) == json.loads(json.dumps(obj))
@@ -81,7 +81,7 @@ def refusal(body: bytes) -> int:
     return 200
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_damaged_bodies_are_refused_or_read_but_break_nothing(data: st.DataObject) -> None:
     body = bytearray(BODY)

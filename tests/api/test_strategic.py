@@ -124,7 +124,7 @@ def test_what_makes_no_sense_is_refused(patch: dict[str, Any], words: str) -> No
 
 
 slow = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
