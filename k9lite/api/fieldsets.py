@@ -59,7 +59,7 @@ def _collect(value: Any, shape: Shape, path: Path, found: Leaves) -> None:
 
 
 def difference(old: Any, new: Any, shape: Shape) -> tuple[set[Path], set[Path]]:
-    """(the members that are new or have another value, those that are gone). What is equal, true and 1 included, is not walked."""
+    """(the members that are new or have another value, those that are gone). Equal parts (true is 1) are not walked."""
     before: Leaves = {}
     after: Leaves = {}
     _differ(old, new, shape, (), before, after)
