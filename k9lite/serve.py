@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("k9lite.serve")
 
 DEFAULT_API_PORT = 6445
+OPEN_FILES = 65536
 RESET_NAMES = ("cluster.json", "admin.kubeconfig", "pki", "tokens.json", "pods", "run", "logs", "store", "lock")
 """What a control plane makes in its data directory, and so all that `reset` removes there."""
 
@@ -293,6 +294,17 @@ def node_name_of(hostname: str) -> str:
     return kept.strip("-")[:63].rstrip("-") or "localhost"
 
 
+def allow_open_files() -> None:
+    """Every watch is an open file: as many as the system lets us have, up to 65,536."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Replace a file whole, readable by its owner alone."""
     temporary = path.with_name(path.name + ".new")
@@ -383,6 +395,7 @@ def main(settings: Settings, *, reset: bool = False) -> int:
     """Serve until SIGTERM or SIGINT (or reset the cluster). Returns the exit code."""
     import uvloop
 
+    allow_open_files()
     logging.basicConfig(
         level=os.environ.get("K9LITE_LOG_LEVEL", "INFO").upper(),
         format="%(asctime)sZ %(levelname)s %(name)s: %(message)s",

@@ -10,8 +10,6 @@ from k9lite.api.errors import ApiError, bad_request, unknown_path
 from k9lite.api.resources import Resource
 from k9lite.registry.served import Served
 
-MAX_BODY = 3 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Target:

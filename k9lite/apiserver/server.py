@@ -24,8 +24,9 @@ from k9lite.apiserver import discovery, openapi, warnings
 from k9lite.apiserver.access import Access
 from k9lite.apiserver.authentication import Authenticator
 from k9lite.apiserver.bodies import parse_body
+from k9lite.apiserver.limits import GuardedServer, InFlight, check_headers, lasts, read_body, set_patience
 from k9lite.apiserver.metrics import MetricsSource
-from k9lite.apiserver.requests import MAX_BODY, Target, target_of, whole_number
+from k9lite.apiserver.requests import Target, target_of, whole_number
 from k9lite.apiserver.verbs import Verbs
 from k9lite.apiserver.virtual import Virtual
 from k9lite.registry.registry import Registry
@@ -38,11 +39,16 @@ if TYPE_CHECKING:
     from k9lite.apiserver.user_tokens import UserTokens
 
 log = logging.getLogger("k9lite.apiserver")
+QUIET = logging.getLogger("k9lite.apiserver.http")
+"""aiohttp's: what clients send that is no HTTP is answered with 400, and is no business of the log's."""
+QUIET.setLevel(logging.CRITICAL)
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 RENEW_SECONDS = 12 * 3600.0
 KUBERNETES_MINOR = "32"
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read and dropped, so that its sender gets to read why."""
 SLICE = 128 * 1024
 """Bytes of a big body that are written at once."""
 FIRST_LINE_SECONDS = 1.0
@@ -83,6 +89,7 @@ class ApiServer:
         streams: PodStreams | None = None,
         authenticator: Authenticator | None = None,
         metrics: MetricsSource | None = None,
+        in_flight: InFlight | None = None,
         status: Callable[[], Obj] | None = None,
         shutdown: Callable[[bool], None] | None = None,
         on_renewed: Callable[[], None] = lambda: None,
@@ -99,29 +106,34 @@ class ApiServer:
         self._shutdown = shutdown
         self._on_renewed = on_renewed
         self._runner: web.ServerRunner | None = None
-        self._renewal: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
+        self._in_flight = in_flight or InFlight()
+        self.guard: GuardedServer
 
     async def start(self) -> int:
         """Listen; returns the port. Raises OSError if it is taken."""
-        server = web.Server(
+        self.guard = GuardedServer(
             self._handle,
             access_log=None,
+            logger=QUIET,
             handler_cancellation=True,
             keepalive_timeout=3600,
+            lingering_time=LINGER_SECONDS,
             max_line_size=65536,
             max_field_size=65536,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
+        self._runner = web.ServerRunner(self.guard, shutdown_timeout=0.5)
+        self._background = [asyncio.create_task(self.guard.watch_over(), name="slow-clients")]
         await self._runner.setup()
         context = self._certificates.server_context() if self._certificates else None
         site = web.TCPSite(self._runner, self._host, self._port, ssl_context=context)
         try:
             await site.start()
         except OSError:
-            await self._runner.cleanup()
+            await self.stop()
             raise
         if self._certificates and context:
-            self._renewal = asyncio.create_task(self._renew(context), name="certificate-renewal")
+            self._background.append(asyncio.create_task(self._renew(context), name="certificate-renewal"))
         return int(self._runner.addresses[0][1])
 
     async def _renew(self, context: Any) -> None:
@@ -138,10 +150,9 @@ class ApiServer:
 
     async def stop(self) -> None:
         """End every connection."""
-        if self._renewal:
-            self._renewal.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._renewal
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         if self._runner:
             await self._runner.cleanup()
 
@@ -163,6 +174,7 @@ class ApiServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path.rstrip("/") or "/"
+        check_headers(request)
         self._authenticator.check_origin(request)
         if path in OPEN_PATHS or path.startswith(("/livez/", "/readyz/")):
             return _open(path)
@@ -171,9 +183,10 @@ class ApiServer:
         if path in ("/api", "/apis") or path.startswith(("/api/", "/apis/")):
             return await self._api(request, user, path)
         self._access.check_path(user, request.method, path)
-        if path.startswith("/openapi/"):
-            return openapi.answer(request, path, f"v1.{KUBERNETES_MINOR}.0", self._registry.served.resources)
-        return await self._own(request, path)
+        with self._in_flight.one(stream=False):
+            if path.startswith("/openapi/"):
+                return openapi.answer(request, path, f"v1.{KUBERNETES_MINOR}.0", self._registry.served.resources)
+            return await self._own(request, path)
 
     async def _api(self, request: web.BaseRequest, user: User, path: str) -> web.StreamResponse:
         """Discovery, or the resource that the path names."""
@@ -187,7 +200,10 @@ class ApiServer:
             self._access.check_path(user, request.method, path)
             raise
         self._access.check_resource(user, request.method, target, request.query)
-        return await self._resource(request, user, target)
+        stream = lasts(target.subresource) or (request.method == "GET" and self._verbs.is_watch(target, request.query))
+        set_patience(request, target.subresource)
+        with self._in_flight.one(stream=stream):
+            return await self._resource(request, user, target)
 
     def _discovery(self, path: str, accept: str) -> web.Response | None:
         resources = self._registry.served.resources
@@ -203,7 +219,7 @@ class ApiServer:
     async def _resource(self, request: web.BaseRequest, user: User, target: Target) -> web.StreamResponse:
         if target.subresource in ("exec", "attach", "portforward") and request.method in ("GET", "POST"):
             return await self._remote(request, target)
-        body = await _read(request) if request.method in ("POST", "PUT", "PATCH", "DELETE") else b""
+        body = await read_body(request) if request.method in ("POST", "PUT", "PATCH", "DELETE") else b""
         if self._virtual.has(target):
             return await _whole(request, *self._virtual.answer(request, user, target, body))
         if request.method == "PATCH" and self._verbs.would_create(request, target):
@@ -229,8 +245,8 @@ class ApiServer:
         try:
             async with contextlib.aclosing(chunks) as source:  # type: ignore[type-var]
                 async for chunk in source:
-                    if chunk:
-                        await response.write(chunk)
+                    for start in range(0, len(chunk), SLICE):  # a slow reader holds a slice, not the chunk
+                        await response.write(memoryview(chunk)[start : start + SLICE] if len(chunk) > SLICE else chunk)
             await response.write_eof()
         except ConnectionResetError:
             pass
@@ -294,7 +310,7 @@ class ApiServer:
         if path == "/k9lite/v1/status" and request.method == "GET" and self._status:
             return web.Response(body=encode(self._status()), headers=JSON_HEADERS)
         if path == "/k9lite/v1/shutdown" and request.method == "POST" and self._shutdown:
-            content = parse_body("", await _read(request) or b"{}")
+            content = parse_body("", await read_body(request) or b"{}")
             self._shutdown(bool(isinstance(content, dict) and content.get("pods")))
             return web.Response(status=202, body=encode({"status": "stopping"}), headers=JSON_HEADERS)
         tokens = self._authenticator.user_tokens
@@ -309,7 +325,7 @@ async def _tokens(tokens: UserTokens, request: web.BaseRequest, identity: str) -
     if request.method == "GET" and not identity:
         answer = {"items": tokens.list()}
     elif request.method == "POST" and not identity:
-        code, answer = 201, await asyncio.shield(tokens.create(parse_body("", await _read(request))))
+        code, answer = 201, await asyncio.shield(tokens.create(parse_body("", await read_body(request))))
     elif request.method == "DELETE" and identity:
         await asyncio.shield(tokens.delete(identity))
         answer = {"id": identity, "status": "deleted"}
@@ -334,19 +350,6 @@ async def _whole(request: web.BaseRequest, code: int, body: bytes) -> web.Stream
 
 async def _next_or_end(source: AsyncIterator[bytes]) -> bytes | None:
     return await anext(source, None)
-
-
-async def _read(request: web.BaseRequest) -> bytes:
-    """The body. Raises ApiError 413 beyond 3 MiB."""
-    too_large = ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {MAX_BODY}")
-    if (request.content_length or 0) > MAX_BODY:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise too_large
-    return bytes(body)
 
 
 def _status(error: ApiError) -> web.Response:
