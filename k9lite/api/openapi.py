@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from k9lite.api import types
 from k9lite.api.objects import Obj, copy_of, encode
 from k9lite.api.patch import supported_for
 from k9lite.api.resources import Resource
@@ -65,7 +66,7 @@ def schema_name(type_name: str) -> str:
 
 def fingerprint(resources: Iterable[Resource]) -> str:
     """What changes whenever the document of these resources does; cheaper than the document."""
-    digest = hashlib.sha256(encode([table()["kubernetes"], len(table()["types"])]))
+    digest = hashlib.sha256(types.fingerprint().encode())
     for resource in resources:
         about = [resource.api_version, resource.kind, resource.plural, resource.namespaced, resource.subresources]
         digest.update(encode([*about, resource.custom_schema]))
@@ -75,15 +76,15 @@ def fingerprint(resources: Iterable[Resource]) -> str:
 def document(resources: Iterable[Resource], version: str) -> Obj:
     """The document of one group and version. `version` is what the server calls itself."""
     served = list(resources)
-    types: dict[str, str] = {}
+    names: dict[str, str] = {}
     schemas: dict[str, Obj] = {}
     for resource in served:
         if resource.custom_schema is not None:
-            types |= _types_below("ObjectMeta")
+            names |= _types_below("ObjectMeta")
             schemas[_custom_name(resource)] = _custom(resource)
         elif type_name := type_of(resource.api_version, resource.kind):
-            types |= _types_below(type_name)
-    schemas |= {name: _component(type_name) for type_name, name in types.items()}
+            names |= _types_below(type_name)
+    schemas |= {name: _component(type_name) for type_name, name in names.items()}
     for resource in served:
         type_name = type_of(resource.api_version, resource.kind)
         if type_name and resource.custom_schema is None:
@@ -204,8 +205,8 @@ def _operation(resource: Resource, action: str) -> Obj:
     }
     if action in ("create", "update", "patch"):
         operation["parameters"] = _QUERY
-        types = _patches(resource) if action == "patch" else ("application/json",)
-        operation["requestBody"] = {"content": {media_type: {} for media_type in types}}
+        media_types: tuple[str, ...] = _patches(resource) if action == "patch" else ("application/json",)
+        operation["requestBody"] = {"content": {media_type: {} for media_type in media_types}}
     return operation
 
 

@@ -12,6 +12,7 @@ the OpenAPI documents. A field is a dict with short keys:
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -23,10 +24,20 @@ MAP = "map<string,"
 TIMES = ("Time", "MicroTime")
 
 
+def _text() -> bytes:
+    return (resources.files("k9lite.api") / "kube-types.json").read_bytes()
+
+
 @cache
 def table() -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads((resources.files("k9lite.api") / "kube-types.json").read_bytes())
+    content: dict[str, Any] = orjson.loads(_text())
     return content
+
+
+@cache
+def fingerprint() -> str:
+    """Another one whenever any field is."""
+    return hashlib.sha256(_text()).hexdigest()
 
 
 def type_of(api_version: str, kind: str) -> str | None:
