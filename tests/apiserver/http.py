@@ -34,6 +34,17 @@ class Events:
         event: dict[str, Any] = orjson.loads(line)
         return event
 
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        """Until the server ends the stream."""
+        line = await self._content.readline()
+        if not line:
+            raise StopAsyncIteration
+        event: dict[str, Any] = orjson.loads(line)
+        return event
+
     async def take(self, count: int) -> list[tuple[str, str]]:
         """(type, name) of the next events."""
         events = [await self.next() for _ in range(count)]
