@@ -59,7 +59,7 @@ class Http:
     """One client of one server."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, registry: Registry) -> None:
-        self._session = session
+        self.session = session
         self.url = url
         self.registry = registry
 
@@ -78,7 +78,7 @@ class Http:
         skipped = () if content_type else ("Content-Type",)
         if not content_type:
             del headers["Content-Type"]
-        async with self._session.request(
+        async with self.session.request(
             method, self.url + path, data=data, headers=headers, skip_auto_headers=skipped
         ) as answer:
             content = await answer.read()
@@ -113,7 +113,7 @@ class Http:
     @asynccontextmanager
     async def watch(self, path: str, **query: Any) -> AsyncIterator[Events]:
         parameters = {"watch": "true"} | {key: str(value) for key, value in query.items()}
-        async with self._session.get(self.url + path, params=parameters) as answer:
+        async with self.session.get(self.url + path, params=parameters) as answer:
             assert answer.status == 200, await answer.text()
             yield Events(answer)
 
