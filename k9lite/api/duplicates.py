@@ -43,12 +43,19 @@ def _walk(value: Any, path: str) -> Iterator[str]:
             yield from _walk(item, f"{path}[{index}]")
 
 
+def yaml_loader() -> Any:
+    """The safe loader in C where there is one: some texts take the other a time that grows with their square."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def yaml_duplicates(text: bytes) -> list[str]:
     """The same for YAML."""
     import yaml
 
     try:
-        return list(_walk_nodes(yaml.compose(text, yaml.SafeLoader), ""))
+        return list(_walk_nodes(yaml.compose(text, yaml_loader()), ""))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         return []
 

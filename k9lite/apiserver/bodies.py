@@ -7,13 +7,15 @@ from typing import Any
 import orjson
 
 from k9lite.api import protobuf
-from k9lite.api.duplicates import json_duplicates, yaml_duplicates
+from k9lite.api.duplicates import json_duplicates, yaml_duplicates, yaml_loader
 from k9lite.api.errors import bad_request, unsupported_media_type
 from k9lite.api.patch import APPLY
 
 JSON, YAML = "application/json", "application/yaml"
 _KINDS = {JSON: JSON, YAML: YAML, "text/yaml": YAML, protobuf.MEDIA_TYPE: protobuf.MEDIA_TYPE}
 _UNNAMED = ("", "application/octet-stream")
+MAX_VALUES = 1_000_000
+"""In a YAML body with aliases."""
 MAX_DEPTH = 200
 """Opening brackets that cannot be too deep for the encoder, however they nest."""
 
@@ -74,6 +76,19 @@ def _parse_yaml(body: bytes) -> Any:
     import yaml
 
     try:
-        return orjson.loads(orjson.dumps(yaml.safe_load(body)))  # only what JSON can say
+        value = yaml.load(body, yaml_loader())
+        if b"*" in body and _values_in(value, {}) > MAX_VALUES:
+            raise ValueError("its aliases stand for too much")
+        return orjson.loads(orjson.dumps(value))  # only what JSON can say
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
         raise bad_request(f"the request body is not valid YAML: {error}") from error
+
+
+def _values_in(value: Any, known: dict[int, int]) -> int:
+    """How many values there are when each alias is written out: a few hundred bytes may stand for gigabytes."""
+    if not isinstance(value, dict | list):
+        return 1
+    if (count := known.get(id(value))) is None:
+        items = value.values() if isinstance(value, dict) else value
+        count = known[id(value)] = 1 + sum(_values_in(item, known) for item in items)
+    return count

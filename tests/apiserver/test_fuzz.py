@@ -209,9 +209,10 @@ def path_of(chance: random.Random) -> str:
     return f"{path}?{urlencode({key: chance.choice(VALUES) for key in keys})}"
 
 
-@pytest.mark.parametrize("seed", range(int(__import__("os").environ.get("FUZZ", "6"))))
+@pytest.mark.parametrize("seed", range(6))
 @pytest.mark.timeout(120)
 async def test_no_request_breaks_the_server(http: Http, seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    """503 is what asks for a node, which this server has none of; 504 a version that is yet to come."""
     chance = random.Random(seed)
     await http.create(DEFINITIONS, definition())
     await http.create("/api/v1/namespaces", {"metadata": {"name": "other"}})
@@ -235,7 +236,7 @@ async def test_no_request_breaks_the_server(http: Http, seed: int, caplog: pytes
                 method, URL(f"{url}{path}", encoded=True), data=body, headers=headers, allow_redirects=False
             ) as answer:
                 content = await answer.read()
-            assert answer.status < 500 or answer.status == 504, f"{told}\n{answer.status} {content!r}"
+            assert answer.status < 500 or answer.status in (503, 504), f"{told}\n{answer.status} {content!r}"
             if answer.status >= 400 and method != "HEAD" and answer.headers["Content-Type"] == "application/json":
                 failure = orjson.loads(content)
                 assert (failure["kind"], failure["code"]) == ("Status", answer.status), told
@@ -243,6 +244,18 @@ async def test_no_request_breaks_the_server(http: Http, seed: int, caplog: pytes
             assert not [record for record in caplog.records if record.exc_info], told
     await http.get("/readyz")
     await http.get("/api/v1/pods")
+
+
+@pytest.mark.timeout(20)
+async def test_small_yaml_that_stands_for_much_costs_little(http: Http) -> None:
+    laughs = b"a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+    for level in range(1, 12):
+        laughs += b"a%d: &a%d [" % (level, level) + b", ".join([b"*a%d" % (level - 1)] * 9) + b"]\n"
+    for body in (laughs, b"[" * 20_000, b"a: &a [*a]", b"{a: " * 20_000):
+        refused = await http.refused("POST", "/api/v1/namespaces/default/configmaps", body, "application/yaml")
+        assert refused["code"] == 400
+    shared = b"metadata: {name: shared}\ndata: &d {k: v}\nbinaryData: {}\n"
+    assert (await http.call("POST", "/api/v1/namespaces/default/configmaps", shared, "application/yaml"))[0] == 201
 
 
 async def test_no_acknowledged_write_is_lost(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ async def test_watchers_are_told_everything_once_and_in_order(http: Http, seed: 
     store = http.registry.store
     store._events = deque(maxlen=20)  # so that most of what was missed is read from disk
     store.follow("configmaps", lambda event: truth.changes.append(
-        (event.rv, event.old and event.old.obj, event.stored.obj if event.verb != "DELETED" else None)))  # fmt: skip
+        (event.rv, event.old.obj if event.old else None, event.stored.obj if event.verb != "DELETED" else None)))  # fmt: skip
     await http.create("/api/v1/namespaces", {"metadata": {"name": "other"}})
     watchers = [Watcher(http, each, truth, random.Random(f"{seed}-{n}")) for n, each in enumerate(SELECTIONS * 2)]
 
