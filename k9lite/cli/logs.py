@@ -7,17 +7,14 @@ import asyncio
 import sys
 from contextlib import aclosing
 
-from k9lite.api.catalog import PODS, SERVICES
+from k9lite.api.catalog import PODS
 from k9lite.api.errors import ApiError
-from k9lite.api.objects import Obj, dig, name_of
-from k9lite.api.selectors import LabelSelector
-from k9lite.cli import selection
+from k9lite.api.objects import Obj, name_of
+from k9lite.cli import pods
 from k9lite.cli.context import CommandError, Context, UsageError
 from k9lite.cli.parser import Switch
-from k9lite.client import discovery
 from k9lite.client.rest import KubeClient
 
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 TAIL_WITH_SELECTOR = 10
 """Lines of each pod when a selector is given, as kubectl."""
 
@@ -44,9 +41,9 @@ async def run(context: Context, _: str) -> int:
         raise UsageError("--tail must be greater than or equal to -1")
     async with context.client() as client:
         namespace = context.namespace(client)
-        pods = await _pods(context, client, namespace)
+        meant = await _pods(context, client, namespace)
         container = args.container or (args.target[1] if len(args.target) == 2 else "")
-        sources = [(pod, each) for pod in pods for each in _containers(context, pod, container)]
+        sources = [(pod, each) for pod in meant for each in _containers(context, pod, container)]
         tail = args.tail if args.tail is not None else TAIL_WITH_SELECTOR if args.selector else None
         if args.follow and len(sources) > 1:
             await asyncio.gather(*(_print_logs(context, client, namespace, *each, tail) for each in sources))
@@ -60,53 +57,20 @@ async def _pods(context: Context, client: KubeClient, namespace: str) -> list[Ob
     """The pods meant. Raises ApiError 404, CommandError."""
     args = context.args
     if args.selector:
-        found: list[Obj] = (await client.list(PODS, namespace, label_selector=args.selector))["items"]
-        if not found:
+        listed: list[Obj] = (await client.list(PODS, namespace, label_selector=args.selector))["items"]
+        if not listed:
             context.say(f"No resources found in {namespace} namespace.")
-        return found
-    kind, slash, name = args.target[0].partition("/")
-    if not slash:
-        return [await client.get(PODS, namespace, kind)]
-    resource = await discovery.find(client, kind)
-    obj = await client.get(resource, namespace, name)
-    if resource is PODS:
-        return [obj]
-    spec_selector = dig(obj, "spec", "selector")
-    selector = (
-        LabelSelector.from_map(spec_selector) if resource is SERVICES else LabelSelector.from_object(spec_selector)
-    )
-    if spec_selector is None or selector.nothing:
-        raise CommandError(f"cannot get the logs from {selection.qualified(resource, name)}: it selects no pods")
-    pods: list[Obj] = (await client.list(PODS, namespace, label_selector=str(selector)))["items"]
-    if not pods:
-        raise CommandError(f"no pods of {selection.qualified(resource, name)} yet; try again in a moment")
-    pods.sort(key=_rank)
-    if len(pods) > 1:
-        context.say(f"Found {len(pods)} pods, using pod/{name_of(pods[0])}")
-    return pods[:1]
-
-
-def _rank(pod: Obj) -> tuple[bool, str, str]:
-    """Running pods first, then the oldest."""
-    return (dig(pod, "status", "phase") != "Running", str(dig(pod, "metadata", "creationTimestamp")), name_of(pod))
+        return listed
+    found = await pods.behind(client, namespace, args.target[0], "get the logs from")
+    if len(found) > 1:
+        context.say(f"Found {len(found)} pods, using pod/{name_of(found[0])}")
+    return found[:1]
 
 
 def _containers(context: Context, pod: Obj, asked: str) -> list[str]:
-    names = [
-        str(each["name"]) for key in ("initContainers", "containers") for each in dig(pod, "spec", key, default=[])
-    ]
-    if asked:
-        if asked not in names:
-            raise CommandError(f"container {asked} is not valid for pod {name_of(pod)}; it has {', '.join(names)}")
-        return [asked]
-    if context.args.all_containers:
-        return names
-    ordinary = [str(each["name"]) for each in dig(pod, "spec", "containers", default=[])]
-    default = dig(pod, "metadata", "annotations", default={}).get(DEFAULT_CONTAINER)
-    chosen = default if default in names else ordinary[0]
-    if len(names) > 1 and default is None:
-        context.say(f'Defaulted container "{chosen}" out of: {", ".join(names)}')
-    return [chosen]
+    if context.args.all_containers and not asked:
+        return pods.containers_of(pod)
+    return [pods.container_of(context, pod, asked)]
 
 
 async def _print_logs(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """128 + SIGINT, as shells say it."""
 
-WITH_COMMAND = ("create", "run")
+WITH_COMMAND = ("create", "run", "exec")
 """Commands that take another program's command after `--`."""
 
 __all__ = ["AppRequest", "OpenApp", "run"]

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 JSON = "application/json"
 CONNECT_SECONDS = 10.0
 WEBSOCKET_HEARTBEAT_SECONDS = 30.0
+MAX_MESSAGE = 16 * 1024 * 1024
+"""Bytes of one WebSocket message; servers send far smaller ones."""
+CLOSE_SECONDS = 2.0
+"""How long a server may take to answer that a WebSocket is closed."""
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """A server that vanishes without a word is noticed after 30 s, also on an idle watch."""
 
@@ -101,34 +105,46 @@ class Transport:
     async def websocket(
         self, path: str, *, params: Mapping[str, Any], protocols: tuple[str, ...]
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """A WebSocket with the credentials. Raises ApiError where the server refuses it, ConnectionLost."""
+        """A WebSocket with the credentials, closed at the end. Raises ApiError with the server's own words where it
+        refuses, ConnectionLost; what goes wrong while it is open is for whoever uses it."""
+        socket = await self._connect_websocket(path, _pairs(params), protocols)
+        try:
+            yield socket
+        finally:
+            await socket.close()
+
+    async def _connect_websocket(
+        self, path: str, query: list[tuple[str, str]], protocols: tuple[str, ...]
+    ) -> aiohttp.ClientWebSocketResponse:
         import aiohttp
         from yarl import URL
 
         if self._credentials is None:
             self._credentials = Credentials(self._connection)
-        query = [
-            (key, _query_value(value))
-            for key, values in params.items()
-            for value in (values if isinstance(values, list | tuple) else [values])
-            if value is not None
-        ]
-        try:
-            async with self._open(self._credentials).ws_connect(
-                URL(self._connection.server + path).with_query(query),
-                protocols=protocols,
-                headers=await self._credentials.headers(),
-                proxy=proxy_of(self._connection.server, self._connection.proxy_url),
-                server_hostname=self._connection.tls_server_name or None,
-                max_msg_size=0,
-                heartbeat=WEBSOCKET_HEARTBEAT_SECONDS,
-            ) as socket:
-                yield socket
-        except aiohttp.WSServerHandshakeError as error:
-            raise ApiError(error.status, "Unknown", f"the server answered {error.status}: {error.message}") from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            where = self._connection.server
-            raise ConnectionLost(f"the server {where} cannot be reached: {_reason(error)}") from error
+        retried = False
+        while True:
+            headers = await self._credentials.headers()
+            renewal = self._credentials.renewals
+            try:
+                return await self._open(self._credentials).ws_connect(
+                    URL(self._connection.server + path).with_query(query),
+                    protocols=protocols,
+                    headers=headers,
+                    proxy=proxy_of(self._connection.server, self._connection.proxy_url),
+                    server_hostname=self._connection.tls_server_name or None,
+                    max_msg_size=MAX_MESSAGE,
+                    heartbeat=WEBSOCKET_HEARTBEAT_SECONDS,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+                )
+            except ApiError as error:
+                if error.code != 401 or retried or not self._credentials.refused(renewal):
+                    raise
+                retried = True
+            except aiohttp.WSServerHandshakeError as error:
+                raise ConnectionLost(f"{self._connection.server} does not speak WebSocket: {error.message}") from error
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                where = self._connection.server
+                raise ConnectionLost(f"the server {where} cannot be reached: {_reason(error)}") from error
 
     def _open(self, credentials: Credentials) -> aiohttp.ClientSession:
         """The session. With another client certificate it is another one; streams of the old one run to their end."""
@@ -150,6 +166,7 @@ class Transport:
                 headers={"User-Agent": f"k9lite/{__version__}"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=True,
+                raise_for_status=_raise_refused_upgrade,
             )
         return self._session
 
@@ -162,6 +179,22 @@ def parsed(answer: aiohttp.ClientResponse, content: bytes) -> Any:
         return orjson.loads(content)
     except ValueError as error:
         raise ConnectionLost(f"the server at {answer.host} sent JSON that cannot be read: {error}") from error
+
+
+def _pairs(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A query in which a list gives its key several times."""
+    return [
+        (key, _query_value(value))
+        for key, values in params.items()
+        for value in (values if isinstance(values, list | tuple) else [values])
+        if value is not None
+    ]
+
+
+async def _raise_refused_upgrade(answer: aiohttp.ClientResponse) -> None:
+    """For requests that ask for a WebSocket and get none: aiohttp would drop the Status that says why."""
+    if answer.status != 101 and "Upgrade" in answer.request_info.headers:
+        raise _error(answer, await answer.read())
 
 
 def _query_value(value: Any) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-IMAGE = "k9lite-test/busybox:3"
+IMAGE = "k9lite-test/busybox:4"
 _APPLETS = (
     "sh",
     "sleep",
@@ -29,6 +29,10 @@ _APPLETS = (
     "nc",
     "tar",
     "stty",
+    "test",
+    "wc",
+    "head",
+    "rm",
 )
 _WHO = "#!/bin/sh\necho 'Content-Type: text/plain'\necho\nhostname\n"
 
