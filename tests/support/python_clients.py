@@ -55,6 +55,14 @@ def use_kubernetes(kubeconfig: Path) -> None:
         patch = [{"op": "add", "path": "/metadata/labels", "value": {"patched": "yes"}}]
         patched = apps.patch_namespaced_deployment("typed", "default", patch)
         assert patched.metadata.labels == {"patched": "yes"}
+        named = client.V1ObjectMeta(name="typed")
+        assert core.create_namespaced_config_map(
+            "default", client.V1ConfigMap(metadata=named, data={"a": "b"})
+        ).data == {"a": "b"}
+        secret = core.create_namespaced_secret("default", client.V1Secret(metadata=named, string_data={"a": "b"}))
+        assert secret.data == {"a": "Yg=="}
+        core.delete_collection_namespaced_config_map("default", field_selector="metadata.name=typed")
+        core.delete_namespaced_secret("typed", "default")
         service = core.read_namespaced_service("kubernetes", "default")
         service.metadata.labels["changed"] = "yes"
         assert core.replace_namespaced_service("kubernetes", "default", service).metadata.labels["changed"] == "yes"
@@ -79,6 +87,11 @@ def use_kubernetes(kubeconfig: Path) -> None:
         assert len(page.items) == 2
         assert not {item.metadata.name for item in page.items} & {item.metadata.name for item in rest.items}
         assert core.delete_namespaced_pod(names[0], "default", grace_period_seconds=0).metadata.name == names[0]
+        strategic = {
+            "spec": {"template": {"spec": {"containers": [{"name": "main", "env": [{"name": "A", "value": "b"}]}]}}}
+        }
+        container = apps.patch_namespaced_deployment("typed", "default", strategic).spec.template.spec.containers[0]
+        assert (container.command[0], container.env[0].name) == ("sh", "A")
         apps.delete_namespaced_deployment("typed", "default")
         with pytest.raises(client.ApiException) as missing:
             apps.read_namespaced_deployment("typed", "default")
@@ -195,6 +208,7 @@ def use_lightkube(kubeconfig: Path) -> None:
     assert made.spec.replicas == 1
     labelled = {"metadata": {"labels": {"patched": "yes"}}}
     assert client.patch(Deployment, "light", labelled, patch_type=PatchType.MERGE).metadata.labels["patched"] == "yes"
+    assert client.patch(Deployment, "light", {"spec": {"minReadySeconds": 0}}).metadata.labels["patched"] == "yes"
     added = [{"op": "add", "path": "/metadata/labels/more", "value": "too"}]
     assert client.patch(Deployment, "light", added, patch_type=PatchType.JSON).metadata.labels["more"] == "too"
     client.wait(Deployment, "light", for_conditions=["Available"])
