@@ -24,7 +24,8 @@ class ContextsDialog(ModalScreen[str | None]):
     ContextsDialog { align: center middle; background: $background 60%; }
     ContextsDialog > Vertical { width: 100; max-width: 96%; height: auto; max-height: 90%; background: $surface;
         border: round $primary; border-title-color: $primary; border-title-style: bold; padding: 0 1; }
-    ContextsDialog OptionList, ContextsDialog OptionList:focus { height: auto; max-height: 24; border: none; background: $surface; padding: 0; }
+    ContextsDialog OptionList { height: auto; max-height: 24; background: $surface; padding: 0; }
+    ContextsDialog OptionList, ContextsDialog OptionList:focus { border: none; }
     ContextsDialog Static { height: auto; color: $error; }
     """
     BINDINGS = [  # noqa: RUF012
