@@ -6,19 +6,27 @@ A process of its own for each, because the libraries leave connections open when
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.support.wait import eventually
 
 
 def deployment(name: str) -> dict[str, Any]:
-    """One that says `hello NAME` and stays."""
+    """One that says `hello NAME` and serves HTTP on its port 8000."""
     labels = {"app": name}
-    container = {"name": "main", "image": "host", "command": ["sh", "-c", f"echo hello {name}; exec sleep 1000"]}
+    script = f"echo hello {name}; exec python3 -m http.server --bind 127.0.0.1 $PORT > /dev/null 2>&1"
+    container = {
+        "name": "main",
+        "image": "host",
+        "command": ["sh", "-c", script],
+        "ports": [{"containerPort": 8000}],
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -48,7 +56,7 @@ def use_kubernetes(kubeconfig: Path) -> None:
             core.list_namespaced_pod, "default", label_selector="app=typed", timeout_seconds=30
         ):
             names.append(event["object"].metadata.name)
-            if event["object"].status.phase == "Running":
+            if any(each.type == "Ready" and each.status == "True" for each in event["object"].status.conditions or []):
                 watcher.stop()
         assert len(set(names)) == 1
 
@@ -75,6 +83,7 @@ def use_kubernetes(kubeconfig: Path) -> None:
         assert apps.read_namespaced_deployment_scale("typed", "default").spec.replicas == 2
 
         assert "hello typed" in _log_of(core, names[0])
+        _exec_and_forward(core, names[0])
         ports = [client.V1ServicePort(port=80)]
         service = client.V1Service(
             metadata=client.V1ObjectMeta(name="typed"),
@@ -96,6 +105,33 @@ def use_kubernetes(kubeconfig: Path) -> None:
         with pytest.raises(client.ApiException) as missing:
             apps.read_namespaced_deployment("typed", "default")
         assert (missing.value.status, missing.value.reason) == (404, "Not Found")
+
+
+def _exec_and_forward(core: Any, name: str) -> None:
+    from kubernetes import client
+    from kubernetes.stream import portforward, stream
+
+    execute, options = core.connect_get_namespaced_pod_exec, {"stdin": False, "stdout": True, "stderr": True}
+    assert stream(execute, name, "default", command=["echo", "hi"], tty=False, **options) == "hi\n"
+    shell = stream(
+        execute, name, "default", command=["sh"], tty=False, _preload_content=False, **{**options, "stdin": True}
+    )
+    shell.write_stdin("echo typed; exit 3\n")
+    shell.run_forever(timeout=20)
+    assert (shell.read_stdout(), shell.returncode) == ("typed\n", 3)
+    with pytest.raises(client.ApiException):
+        stream(execute, "absent", "default", command=["echo"], tty=False, **options)
+    forward = functools.partial(portforward, core.connect_get_namespaced_pod_portforward, name, "default", ports="8000")
+    asyncio.run(eventually(lambda: _said_through(forward).startswith(b"HTTP/1.0 200"), timeout=30))
+
+
+def _said_through(forward: Any) -> bytes:
+    connection = forward().socket(8000)
+    connection.setblocking(True)
+    connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    said: bytes = connection.recv(12)
+    connection.close()
+    return said
 
 
 def _log_of(core: Any, name: str) -> str:
@@ -131,6 +167,7 @@ def use_dynamic(kubeconfig: Path) -> None:
 
 async def use_kubernetes_asyncio(kubeconfig: Path) -> None:
     from kubernetes_asyncio import client, config, watch
+    from kubernetes_asyncio.stream import WsApiClient
 
     await config.load_kube_config(str(kubeconfig))
     merge = "application/merge-patch+json"
@@ -157,6 +194,11 @@ async def use_kubernetes_asyncio(kubeconfig: Path) -> None:
             return "hello async" in await core.read_namespaced_pod_log(name, "default")
 
         await eventually(says_hello)
+        async with WsApiClient() as sockets:
+            said = await client.CoreV1Api(sockets).connect_get_namespaced_pod_exec(
+                name, "default", command=["echo", "hi"], stdin=False, stdout=True, stderr=True, tty=False
+            )
+        assert said == "hi\n"
         await apps.delete_namespaced_deployment("async", "default")
         with pytest.raises(client.ApiException) as missing:
             await apps.read_namespaced_deployment("async", "default")
@@ -183,6 +225,8 @@ async def use_kr8s(kubeconfig: Path) -> None:
     for pod in await made.pods():
         await pod.wait("condition=Ready", timeout=30)
         assert [line async for line in pod.logs()] == ["hello krates"]
+        assert (await pod.exec(["echo", "hi"])).stdout == b"hi\n"
+    await eventually(lambda: _answers(pod), timeout=30)
     seen = set()
     async for kind, pod in api.watch("pods", namespace="default", label_selector="app=krates"):
         seen.add((kind, pod.name))
@@ -191,6 +235,15 @@ async def use_kr8s(kubeconfig: Path) -> None:
     assert {kind for kind, _ in seen} == {"ADDED"}
     await made.delete()
     await eventually(lambda: _is_gone(made))
+
+
+async def _answers(pod: Any) -> bool:
+    async with (
+        pod.portforward(8000) as port,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/") as answer,
+    ):
+        return bool(answer.status == 200)
 
 
 async def _is_gone(obj: Any) -> bool:
@@ -223,6 +276,7 @@ def use_lightkube(kubeconfig: Path) -> None:
     assert len(list(client.list(Namespace, chunk_size=2))) >= 4
     running = next(pod for _, pod in client.watch(Pod, labels={"app": "light"}) if pod.status.phase == "Running")
     assert next(iter(client.log(running.metadata.name, follow=True))) == "hello light\n"
+    assert client.exec(running.metadata.name, command=["echo", "hi"], stdout=True).stdout == "hi\n"
     client.delete(Deployment, "light")
     with pytest.raises(ApiError) as missing:
         client.get(Deployment, "light")
