@@ -33,6 +33,7 @@ from k9lite.registry.allocator import Allocator, Taken, addresses_of, ports_of
 from k9lite.registry.authorizer import Authorizer
 from k9lite.registry.deletion import deletion_ends, finalizers_of, grace_of, is_held_by_spec
 from k9lite.registry.escalation import EscalationCheck
+from k9lite.registry.limits import LimitRanger
 from k9lite.registry.served import Served
 from k9lite.store.store import Store
 from k9lite.store.watch import Stored
@@ -71,7 +72,7 @@ class Registry:
         self.clock = clock
         self.authorizer = Authorizer(store)
         self.served = Served(store, clock)
-        self.admission: list[Admission] = [EscalationCheck(self.authorizer), self.served.admit]
+        self.admission: list[Admission] = [EscalationCheck(self.authorizer), self.served.admit, LimitRanger(store)]
         self._allocator = Allocator(service_cidr, node_ports, port_is_free)
         for stored in store.list(SERVICES.key):
             self._allocator.hold(stored.obj)
