@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from k9lite.api.objects import Obj
+from k9lite.api.resources import Resource
 from k9lite.clock import Clock
 from k9lite.node.backoff import Backoff
 from k9lite.node.images import Images
@@ -40,6 +42,11 @@ class Context:
     recorder: EventRecorder
     images: Images
     backoff: Backoff = field(default_factory=Backoff)
+
+    def read(self, resource: Resource, namespace: str, name: str) -> Obj | None:
+        """The object, None where there is none; never to be changed."""
+        stored = self.registry.store.get(resource.key, namespace, name)
+        return stored.obj if stored else None
 
 
 class Alarm:

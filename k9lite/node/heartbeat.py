@@ -1,4 +1,7 @@
-"""The Node object: registered at the start, kept alive by a heartbeat, NotReady while the engine is away."""
+"""The Node object: registered at the start, kept alive by a heartbeat, NotReady while the engine is away.
+
+Each beat renews the node's Lease too, as kubelets do; both writes share one commit.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ import os
 import platform
 
 from k9lite import __version__
-from k9lite.api.catalog import NODES
+from k9lite.api.catalog import LEASES, NODES
 from k9lite.api.errors import ApiError
-from k9lite.api.objects import Obj, set_condition
-from k9lite.clock import Clock, rfc3339
+from k9lite.api.objects import Obj, set_condition, uid_of
+from k9lite.clock import Clock, rfc3339, rfc3339_micro
 from k9lite.node.status import HOST_IP
 from k9lite.registry.registry import Registry
 
 log = logging.getLogger("k9lite.node")
 
+LEASE_NAMESPACE = "kube-node-lease"
+LEASE_SECONDS = 40
 HEARTBEAT_SECONDS = 10.0
 """As the kubelet's lease; a node is taken for lost after four of them."""
 MAX_PODS = 1000
@@ -106,6 +111,29 @@ class Heartbeat:
                 log.warning("the node's heartbeat could not be written: %s", error)
 
     async def _write(self) -> None:
+        await asyncio.gather(self._write_status(), self._renew_lease())
+
+    async def _renew_lease(self) -> None:
+        """Nothing here depends on it, so one that cannot be written (its namespace is gone) is no trouble."""
+        renewed = rfc3339_micro(self._clock.time())
+
+        def change(lease: Obj) -> Obj:
+            lease["spec"] = {**(lease.get("spec") or {}), "renewTime": renewed}
+            return lease
+
+        try:
+            if await self._registry.mutate(LEASES, LEASE_NAMESPACE, self._name, change) is None:
+                await self._registry.create(LEASES, LEASE_NAMESPACE, self._new_lease(renewed))
+        except ApiError as error:
+            log.debug("the node's lease was not renewed: %s", error)
+
+    def _new_lease(self, renewed: str) -> Obj:
+        node = self._registry.get(NODES, "", self._name).obj
+        owner = {"apiVersion": "v1", "kind": "Node", "name": self._name, "uid": uid_of(node)}
+        spec = {"holderIdentity": self._name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": renewed}
+        return {"metadata": {"name": self._name, "ownerReferences": [owner]}, "spec": spec}
+
+    async def _write_status(self) -> None:
         def change(node: Obj) -> Obj:
             status: Obj = node.setdefault("status", {})
             status["capacity"] = status["allocatable"] = capacity()

@@ -24,10 +24,11 @@ from k9lite.api.objects import Obj, dig, is_deleting, name_of, namespace_of, uid
 from k9lite.engines.base import ContainerState, CreateError, Engine, EngineUnavailable, ImageError
 from k9lite.node import status as pod_status
 from k9lite.node.backoff import as_go
+from k9lite.node.container_spec import container_spec
 from k9lite.node.containers import PodContainers
 from k9lite.node.context import Alarm, Context
 from k9lite.node.ending import Ending
-from k9lite.node.podspec import container_spec, engine_of
+from k9lite.node.podspec import engine_of
 from k9lite.node.status import View
 
 log = logging.getLogger("k9lite.node")
@@ -253,7 +254,8 @@ class PodWorker:
         )
         self._creating.add(view.name)
         address = pod_status.HOST_IP if self.engine_name == "process" else self.known.address
-        made = await engine.create(container_spec(self.pod, container, view.attempt, address))
+        read = self.context.read
+        made = await engine.create(container_spec(self.pod, container, view.attempt, address, read))
         self._event("Normal", "Created", f"Created container: {view.name}", view)
         self._started_at[made] = self.context.clock.monotonic()
         self.known.update(

@@ -8,7 +8,7 @@ import signal
 import orjson
 import pytest
 
-from k9lite.api.catalog import NODES, PODS
+from k9lite.api.catalog import LEASES, NODES, PODS
 from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj, condition_of, dig, is_true
 from k9lite.engines.base import ContainerSpec
@@ -43,6 +43,10 @@ async def test_the_node_is_registered(node: Rig) -> None:
     assert is_true(stored.obj, "Ready")
     assert set(stored.obj["status"]["capacity"]) == {"cpu", "memory", "pods"}
     assert stored.obj["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("process://")
+    lease = node.store.get(LEASES.key, "kube-node-lease", "here")
+    assert lease is not None
+    assert (lease.obj["spec"]["holderIdentity"], lease.obj["spec"]["leaseDurationSeconds"]) == ("here", 40)
+    assert lease.obj["metadata"]["ownerReferences"][0]["uid"] == stored.obj["metadata"]["uid"]
 
 
 async def test_a_deleted_pod_is_drained_terminated_and_gone(node: Rig) -> None:

@@ -7,7 +7,7 @@ import pytest
 from k9lite.api.objects import Obj
 from k9lite.engines.base import ContainerState, CreateError
 from k9lite.node.backoff import Backoff, as_go
-from k9lite.node.podspec import field_value
+from k9lite.node.environment import field_value
 from k9lite.node.status import View, container_status, phase_of, pod_status
 
 POD: Obj = {
