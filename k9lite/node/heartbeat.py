@@ -88,6 +88,7 @@ class Heartbeat:
         if self._registry.store.get(NODES.key, "", self._name) is None:
             node: Obj = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self._name, "labels": labels}}
             await self._registry.create(NODES, "", {**node, "spec": {}})
+        self._changed.clear()  # what it stands for is written now
         await self._write()
 
     async def run(self) -> None:
