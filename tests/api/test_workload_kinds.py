@@ -69,7 +69,7 @@ def test_a_job_selects_its_pods_by_its_own_uid() -> None:
     assert made_job["metadata"]["labels"] == made_job["spec"]["template"]["metadata"]["labels"] == labels
     assert made_job["spec"]["completions"] == made_job["spec"]["parallelism"] == 1
     made_job["status"] = {"startTime": NOW, "succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
-    assert cells(JOBS, made_job)[:3] == ["Complete", "1/1", "90s"]
+    assert cells(JOBS, made_job)[:5] == ["Complete", "1/1", "90s", "c", "i:1"]
     made_job["status"] |= {"completionTime": "2026-01-02T03:04:09Z"}
     assert cells(JOBS, made_job)[2] == "4s"
     queue = made(JOBS, parallelism=3)

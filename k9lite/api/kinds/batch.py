@@ -148,8 +148,8 @@ JOBS = Resource(
         Column("Completions", _completions),
         Column("Duration", _duration),
         AGE,
-        Column("Containers", _template("name", "spec"), priority=1),
-        Column("Images", _template("image", "spec"), priority=1),
+        Column("Containers", _template("name"), priority=1),
+        Column("Images", _template("image"), priority=1),
         Column("Selector", lambda obj, _: selector_text(obj), priority=1),
     ),
 )  # fmt: skip
