@@ -60,7 +60,7 @@ class LogSource(Protocol):
 
     def logs(
         self, namespace: str, pod: str, container: str, *, follow: bool, tail_lines: int | None, previous: bool,
-        timestamps: bool,
+        timestamps: bool, since: float | None,
     ) -> AsyncIterator[bytes]: ...  # fmt: skip
 
 

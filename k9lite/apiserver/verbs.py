@@ -18,7 +18,8 @@ from k9lite.api.writer import IGNORE, Writer
 from k9lite.apiserver.bodies import duplicates_in, parse_body, parse_patch
 from k9lite.apiserver.discovery import SUBRESOURCE_VERBS
 from k9lite.apiserver.listing import check_not_in_the_future, cut, find, page_of
-from k9lite.apiserver.requests import PARTIAL, TABLE, Target, form_of, is_true, whole_number
+from k9lite.apiserver.log_options import LogOptions, limited
+from k9lite.apiserver.requests import PARTIAL, TABLE, Target, form_of, is_true
 from k9lite.apiserver.warnings import writer_of
 from k9lite.apiserver.watches import Encoder, failure, lines, start_of
 from k9lite.registry.apply import apply, scale_as_applied
@@ -150,17 +151,20 @@ class Verbs:
         return container
 
     async def log(self, target: Target, query: Query) -> AsyncIterator[bytes]:
-        """The log of one container. Raises ApiError 400 or 404 before the first line."""
+        """The log of one container. Raises ApiError 400, 404 or 422 before the first line."""
         container = self.container_of(target, query.get("container") or "")
-        return self._log_source.logs(
+        options = LogOptions.parse(query, target.name, self._registry.clock.time())
+        lines = self._log_source.logs(
             target.namespace or "",
             target.name,
             container,
-            follow=is_true(query, "follow"),
-            tail_lines=whole_number(query, "tailLines"),
-            previous=is_true(query, "previous"),
-            timestamps=is_true(query, "timestamps"),
+            follow=options.follow,
+            tail_lines=options.tail_lines,
+            previous=options.previous,
+            timestamps=options.timestamps,
+            since=options.since,
         )
+        return lines if options.limit_bytes is None else limited(lines, options.limit_bytes)
 
     # Writing -----------------------------------------------------------------------------------------
     def _decoded(self, request: web.BaseRequest, target: Target, body: bytes, options: str) -> tuple[Any, Writer]:

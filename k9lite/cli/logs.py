@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 from contextlib import aclosing
 
@@ -12,7 +13,7 @@ from k9lite.api.errors import ApiError
 from k9lite.api.objects import Obj, name_of
 from k9lite.cli import pods
 from k9lite.cli.context import CommandError, Context, UsageError
-from k9lite.cli.parser import Switch
+from k9lite.cli.parser import Switch, duration
 from k9lite.client.rest import KubeClient
 
 TAIL_WITH_SELECTOR = 10
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument("-c", "--container", default="", metavar="NAME", help="of this container")
     parser.add_argument("--all-containers", action=Switch, help="of every container of the pod")
     parser.add_argument("--timestamps", action=Switch, help="each line with its time")
+    parser.add_argument("--since", default="0", metavar="TIME", help="only lines newer than 5s, 2m or 3h")
+    parser.add_argument("--since-time", default="", metavar="TIME", help="only lines after 2026-01-02T03:04:05Z")
+    parser.add_argument("--limit-bytes", type=int, default=0, metavar="N", help="no more than N bytes (0: all)")
     parser.add_argument("--prefix", action=Switch, help="each line with pod and container")
     parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="of every pod with these labels")
 
@@ -77,6 +81,7 @@ async def _print_logs(
     context: Context, client: KubeClient, namespace: str, pod: Obj, container: str, tail: int | None
 ) -> None:
     args, name = context.args, name_of(pod)
+    since = duration(args.since, "--since")
     prefix = f"[pod/{name}/{container}] ".encode() if args.prefix else b""
     lines = client.logs(
         namespace,
@@ -86,6 +91,9 @@ async def _print_logs(
         tail=None if tail == -1 else tail,
         previous=args.previous,
         timestamps=args.timestamps,
+        since_seconds=None if since is None else math.ceil(since),
+        since_time=args.since_time,
+        limit_bytes=args.limit_bytes or None,
     )
     out = sys.stdout.buffer
     try:

@@ -281,6 +281,9 @@ class KubeClient:
         tail: int | None = None,
         previous: bool = False,
         timestamps: bool = False,
+        since_seconds: int | None = None,
+        since_time: str = "",
+        limit_bytes: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Lines with their newline, as the container wrote them. Raises ApiError and ConnectionLost."""
         params = {
@@ -289,6 +292,9 @@ class KubeClient:
             "tailLines": tail,
             "previous": previous or None,
             "timestamps": timestamps or None,
+            "sinceSeconds": since_seconds,
+            "sinceTime": since_time or None,
+            "limitBytes": limit_bytes,
         }
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         chunks = self._stream(path, params, "*/*", None if follow else REQUEST_SECONDS)

@@ -173,9 +173,18 @@ class Engine(Protocol):
         """Remove an ended container with its logs. Gone already is fine."""
 
     def logs(
-        self, container: str, *, follow: bool = False, tail: int | None = None, timestamps: bool = False
+        self,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        timestamps: bool = False,
+        since: float | None = None,
     ) -> AsyncIterator[bytes]:
-        """Whole lines, each with its newline. With `follow` it ends when the container does."""
+        """Whole lines, each with its newline, written at `since` (seconds since the epoch) or later.
+
+        With `follow` it ends when the container does.
+        """
 
     async def exec(self, container: str, command: Command) -> Session:
         """Run a program in a running container. Raises CreateError, NoSuchContainer."""

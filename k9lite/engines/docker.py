@@ -245,7 +245,13 @@ class DockerEngine:
             await self._call(lambda client: client.remove_container(container, force=True, v=True))
 
     async def logs(
-        self, container: str, *, follow: bool = False, tail: int | None = None, timestamps: bool = False
+        self,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        timestamps: bool = False,
+        since: float | None = None,
     ) -> AsyncIterator[bytes]:
         def ask(client: docker.APIClient) -> Iterator[bytes]:
             chunks: Iterator[bytes] = client.logs(
@@ -256,6 +262,7 @@ class DockerEngine:
                 follow=follow,
                 timestamps=timestamps,
                 tail="all" if tail is None else tail,
+                since=None if since is None else max(since, 0.001),
             )
             return chunks
 

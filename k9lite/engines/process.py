@@ -207,12 +207,18 @@ class ProcessEngine:
         shutil.rmtree(item.directory, ignore_errors=True)
 
     def logs(
-        self, container: str, *, follow: bool = False, tail: int | None = None, timestamps: bool = False
+        self,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        timestamps: bool = False,
+        since: float | None = None,
     ) -> AsyncGenerator[bytes, None]:
         item = self._item(container)
         return process_logs.read(
             item.directory / "log", running=lambda: item.phase == "running", follow=follow, tail=tail,
-            timestamps=timestamps, now=time.time,
+            timestamps=timestamps, now=time.time, since=since,
         )  # fmt: skip
 
     async def exec(self, container: str, command: Command) -> Session:

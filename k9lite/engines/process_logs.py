@@ -114,11 +114,12 @@ async def read(
     tail: int | None,
     timestamps: bool,
     now: Callable[[], float],
+    since: float | None = None,
 ) -> AsyncGenerator[bytes, None]:
     """Whole lines. With `follow` until `running` says no and all is read.
 
     Nobody dates lines while they are written, so `timestamps` are those of the moment a line was seen: the file's last
-    change for lines that were there already.
+    change for lines that were there already. `since` is held against the same: all of them, or none.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -130,6 +131,8 @@ async def read(
             at = _start_of_tail(fd, at, tail)
         rest = b""
         stamp = os.fstat(fd).st_mtime
+        if since is not None and stamp < since:
+            at = os.fstat(fd).st_size
         while True:
             going_on = running()
             chunk = os.pread(fd, CHUNK, at)

@@ -34,8 +34,9 @@ class PodAccess:
         tail_lines: int | None = None,
         previous: bool = False,
         timestamps: bool = False,
+        since: float | None = None,
     ) -> AsyncIterator[bytes]:
-        """Whole lines of one container's log. Raises ApiError, before the first line."""
+        """Whole lines of one container's log; `since` is in seconds since the epoch. Raises ApiError at once."""
         stored = self._registry.get(PODS, namespace, pod)
         names = [
             item["name"]
@@ -54,7 +55,7 @@ class PodAccess:
         engine = worker.engine
         assert engine is not None
         try:
-            return engine.logs(found, follow=follow, tail=tail_lines, timestamps=timestamps)
+            return engine.logs(found, follow=follow, tail=tail_lines, timestamps=timestamps, since=since)
         except EngineError as error:
             raise _told(error, pod) from error
 

@@ -240,6 +240,35 @@ async def test_logs_are_streamed(api: Api) -> None:
     assert (status, refused["message"]) == (400, "container x is not valid for pod p")
 
 
+async def test_logs_from_a_time_on_and_up_to_a_size(api: Api) -> None:
+    await api.call("POST", PODS_PATH, pod("p"))
+    _, text = await api.call("GET", f"{PODS_PATH}/p/log?sinceTime=2026-01-02T03:04:05Z")
+    assert '"since": 1767323045.0' in text
+    _, text = await api.call("GET", f"{PODS_PATH}/p/log?limitBytes=9&follow=true")
+    assert text == "default/p"
+    _, text = await api.call("GET", f"{PODS_PATH}/p/log?limitBytes=12&stream=All")
+    assert text == "default/p/c\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "message"),
+    [
+        ("limitBytes=0", 422, "limitBytes: Invalid value: 0: must be greater than 0"),
+        ("sinceSeconds=-1", 422, "sinceSeconds: Invalid value: -1: must be greater than 0"),
+        ("tailLines=-1", 422, "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+        ("sinceSeconds=1&sinceTime=2026-01-02T03:04:05Z", 422, "at most one of `sinceTime` or `sinceSeconds`"),
+        ("sinceTime=yesterday", 400, "must be a time"),
+        ("limitBytes=x", 400, "must be a whole number"),
+        ("stream=Stdout", 400, "kept as one log"),
+    ],
+)
+async def test_log_options_out_of_bounds_are_refused(api: Api, query: str, code: int, message: str) -> None:
+    await api.call("POST", PODS_PATH, pod("p"))
+    status, refused = await api.call("GET", f"{PODS_PATH}/p/log?{query}")
+    assert (status, refused["code"]) == (code, code)
+    assert message in refused["message"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "code"),
     [

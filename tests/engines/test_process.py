@@ -311,6 +311,20 @@ async def test_logs_follow_tail_and_end(engine: ProcessEngine) -> None:
     assert [line async for line in lines] == []
 
 
+async def test_logs_since_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\n")
+    os.utime(path, (1000.0, 1000.0))
+
+    async def lines(since: float) -> bytes:
+        reading = process_logs.read(
+            path, running=lambda: False, follow=False, tail=None, timestamps=False, now=lambda: 0.0, since=since
+        )
+        return b"".join([line async for line in reading])
+
+    assert (await lines(1000.0), await lines(1000.5)) == (b"one\n", b"")
+
+
 async def test_logs_stay_within_their_limit_and_lose_nothing_new(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with path.open("ab", buffering=0) as log:

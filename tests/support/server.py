@@ -23,7 +23,7 @@ class WrittenLogs:
 
     async def logs(
         self, namespace: str, pod: str, container: str, *, follow: bool, tail_lines: int | None, previous: bool,
-        timestamps: bool,
+        timestamps: bool, since: float | None,
     ) -> AsyncIterator[bytes]:  # fmt: skip
         lines = self.lines.get(pod, [])
         for line in lines if tail_lines is None else lines[len(lines) - tail_lines :]:
