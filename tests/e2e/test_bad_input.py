@@ -18,7 +18,7 @@ import pytest
 from tests.support.cluster import Cluster, cluster
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 GOLDEN = Path(__file__).parent / "golden/bad_input.txt"
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.cluster import Cluster, cluster
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
 
 
 def allow_files_up_to(size: int, pid: int) -> None:

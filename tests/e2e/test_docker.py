@@ -20,7 +20,7 @@ from tests.support.images import IMAGE, ensure_image
 from tests.support.relay import Relay
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(400)]
 
 SOCKET = Path("/var/run/docker.sock")
 
