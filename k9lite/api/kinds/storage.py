@@ -12,7 +12,6 @@ from k9lite.api.kinds.core import AGE, NAME
 from k9lite.api.kinds.quotas import canonical, check_amounts
 from k9lite.api.objects import Obj, annotations_of, dig, is_deleting, name_of
 from k9lite.api.resources import Column, Resource
-from k9lite.api.types import fields_of
 from k9lite.api.validation import check_name, check_selector, immutable, not_allowed, required, unsupported, wrong
 
 _UNSET = "<unset>"
@@ -147,6 +146,8 @@ _PLAIN = frozenset((
 
 
 def _sources(spec: Obj) -> list[str]:
+    from k9lite.api.types import fields_of  # reads package data, which commands that only print need not
+
     return [field for field in fields_of("PersistentVolumeSpec") if field not in _PLAIN and spec.get(field) is not None]
 
 
