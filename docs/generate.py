@@ -1,4 +1,4 @@
-"""Writes what the pages take from the code: keys, commands, settings. `python docs/generate.py` after a change of those.
+"""Writes what pages take from the code: keys, commands, settings. `python docs/generate.py` after a change of those.
 
 Each page holds a pair of marks, `<!-- NAME -->` and `<!-- /NAME -->`; what is between them is replaced.
 """
