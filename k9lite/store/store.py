@@ -58,6 +58,7 @@ _Events = list[Event]
 _Batch = list[_Write]
 _Rows = list[Row]
 _Staged = list[tuple[_Write, Event]]
+_Late = list[tuple[_Write, ApiError]]
 _Head = tuple[list[int], int]
 _Followers = list[Callable[[Event], None]]
 _Tasks = list[asyncio.Task[None]]
@@ -238,22 +239,30 @@ class Store:
                 await self._wake.wait()
                 continue
             batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
-            rows, staged = self._stage(batch)
+            rows, staged, late = self._stage(batch)
             if not rows:
                 continue
             try:
                 await loop.run_in_executor(self._thread, self._log.append, rows)
             except Exception as error:  # whatever it is, the next batch gets its chance
                 log.error("%d changes could not be written: %s", len(rows), error)
-                self._refuse(staged, error)
+                self._refuse([*(write for write, _ in staged), *(write for write, _ in late)], error)
                 continue
             self._apply(staged)
+            for write, refusal in late:
+                if not write.answer.done():
+                    write.answer.set_exception(refusal)
 
-    def _stage(self, batch: _Batch) -> tuple[_Rows, _Staged]:
-        """Give each write that may happen its resourceVersion; answer those that may not."""
+    def _stage(self, batch: _Batch) -> tuple[_Rows, _Staged, _Late]:
+        """Give each write that may happen its resourceVersion; answer those that may not.
+
+        A write that loses against another of the batch is answered after that is on disk, so that who tries again
+        sees what it lost against.
+        """
         overlay: dict[Key, Stored | None] = {}
         rows: _Rows = []
         staged: _Staged = []
+        late: _Late = []
         now, rv = self._clock.time(), self.rv
         for write in batch:
             if write.answer.done():  # the caller was cancelled
@@ -261,7 +270,10 @@ class Store:
             current = overlay[write.key] if write.key in overlay else self.get(*write.key)
             error = _refusal(write, current)
             if error is not None:
-                write.answer.set_exception(error)
+                if write.key in overlay:
+                    late.append((write, error))
+                else:
+                    write.answer.set_exception(error)
                 continue
             obj = write.obj if write.obj is not None else current.copy() if current else {}
             if write.verb == "MODIFIED" and current is not None and _same(obj, current):
@@ -281,7 +293,7 @@ class Store:
             prev = current.rv if current else 0
             rows.append(Row(rv, now, write.verb, *write.key, str(obj["metadata"].get("uid", "")), prev, body))
             staged.append((write, Event(rv, write.verb, *write.key, stored, current)))
-        return rows, staged
+        return rows, staged, late
 
     def _apply(self, staged: _Staged) -> None:
         self._rows_since_head += len(staged)
@@ -299,8 +311,8 @@ class Store:
             if not write.answer.done():
                 write.answer.set_result(event.stored)
 
-    def _refuse(self, staged: _Staged, error: Exception) -> None:
-        for write, _ in staged:
+    def _refuse(self, batch: _Batch, error: Exception) -> None:
+        for write in batch:
             if not write.answer.done():
                 write.answer.set_exception(
                     internal(

@@ -259,3 +259,28 @@ def test_any_writes_reopen_the_same_and_replay_exactly(sequence: list[Step], sin
         assert watch.ready() == []
 
     asyncio.run(check())
+
+
+async def test_who_loses_against_a_write_of_the_same_batch_sees_it_at_the_next_try(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.create("pods", "a", "x", {"metadata": {"name": "x"}, "count": 0})
+
+        async def add_one() -> None:
+            while True:
+                current = store.get("pods", "a", "x")
+                assert current is not None
+                try:
+                    await store.update(
+                        "pods", "a", "x", {"metadata": {"name": "x"}, "count": current.obj["count"] + 1}, rv=current.rv
+                    )
+                except ApiError:
+                    newer = store.get("pods", "a", "x")
+                    assert newer is not None
+                    assert newer.rv > current.rv
+                else:
+                    return
+
+        await asyncio.gather(*(add_one() for _ in range(30)))
+        final = store.get("pods", "a", "x")
+        assert final is not None
+        assert final.obj["count"] == 30
