@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from k9lite.api.sessions import Command, Session
 from k9lite.engines import docker_exec
@@ -26,14 +23,13 @@ from k9lite.engines.base import (
     ContainerState,
     CreateError,
     EngineInfo,
-    EngineUnavailable,
     ImageError,
     NoSuchContainer,
     Progress,
     Usage,
 )
-from k9lite.engines.detect import candidates, docker_socket
-from k9lite.engines.docker_answers import image_id, is_local, published, pull_message, seconds, words
+from k9lite.engines.docker_answers import image_id, published, pull_message, seconds, words
+from k9lite.engines.docker_connection import Connection
 from k9lite.engines.docker_stats import Meter
 from k9lite.engines.expansion import expand_all, expand_env
 from k9lite.settings import Settings
@@ -41,12 +37,7 @@ from k9lite.settings import Settings
 if TYPE_CHECKING:
     import docker
 
-T = TypeVar("T")
-
 LABEL = "k9lite.io/"
-PARALLEL_CALLS = 16
-"""More at once makes the daemon slower, not faster: it serialises on its own locks."""
-
 _PHASES = {"created": "created", "running": "running", "paused": "running", "restarting": "running"}
 
 
@@ -59,16 +50,11 @@ class DockerEngine:
         self._settings = settings
         self._cluster_id = cluster_id
         self._network = f"k9lite-{cluster_id}"
-        self._client: docker.APIClient | None = None
-        self._address = ""
-        self._routable = True
+        self._connection = Connection()
+        self._call = self._connection.call
         self._network_id = ""
         self._one_maker = asyncio.Lock()
         """The engine takes any number of networks of one name, so only one call at a time may look and make."""
-        self._connecting = threading.Lock()
-        self._threads = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="docker")
-        self._followers = ThreadPoolExecutor(64, thread_name_prefix="docker-stream")
-        self._open_streams: set[Any] = set()
         self._meter = Meter(self._call)
 
     # Calls -------------------------------------------------------------------------------------------
@@ -152,7 +138,7 @@ class DockerEngine:
             key = f"{port.container_port}/{port.protocol.lower()}"
             if port.host_port:
                 bindings[key] = port.host_port
-            elif not self._routable:
+            elif not self._connection.routable:
                 bindings[key] = ("127.0.0.1", None)
         env = expand_env(spec.env, {})
         limits: dict[str, Any] = {}
@@ -268,7 +254,7 @@ class DockerEngine:
 
         stream = await self._call(ask)
         rest = b""
-        async for chunk in self._pump(stream):
+        async for chunk in self._connection.pump(stream):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 yield line + b"\n"
@@ -276,14 +262,16 @@ class DockerEngine:
             yield rest + b"\n"
 
     async def exec(self, container: str, command: Command) -> Session:
-        return await docker_exec.run(self._call, await self._raw_address(), container, command, local=self._routable)
+        return await docker_exec.run(
+            self._call, await self._raw_address(), container, command, local=self._connection.routable
+        )
 
     async def attach(self, container: str, *, stdin: bool) -> Session:
         return await docker_exec.attach(self._call, await self._raw_address(), container, stdin=stdin)
 
     async def _raw_address(self) -> tuple[str, str]:
         version = await self._call(lambda client: str(client.api_version))
-        return self._address, f"/v{version}"
+        return self._connection.address, f"/v{version}"
 
     async def exits(self) -> AsyncIterator[str]:
         stream = await self._call(
@@ -296,17 +284,11 @@ class DockerEngine:
                 },
             )
         )
-        async for event in self._pump(stream):
+        async for event in self._connection.pump(stream):
             yield str(event.get("id") or event.get("Actor", {}).get("ID", ""))
 
     async def close(self) -> None:
-        for stream in list(self._open_streams):
-            _close_stream(stream)
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._followers.shutdown(wait=False, cancel_futures=True)
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._connection.close()
 
     async def remove_all(self) -> None:
         from docker.errors import NotFound
@@ -324,45 +306,6 @@ class DockerEngine:
         self._network_id = ""
 
     # The engine --------------------------------------------------------------------------------------
-    async def _call(self, function: Callable[[docker.APIClient], T]) -> T:
-        """Run one blocking call in the pool, with the SDK's errors told apart."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._guarded, function)
-
-    def _guarded(self, function: Callable[[docker.APIClient], T]) -> T:
-        import requests
-        from docker.errors import APIError, DockerException, NotFound
-
-        try:
-            return function(self._connect())
-        except NotFound as error:
-            raise NoSuchContainer(str(error.explanation or error)) from error
-        except APIError as error:
-            raise CreateError(words(error), "CreateContainerError") from error
-        except (DockerException, requests.RequestException, OSError) as error:
-            raise EngineUnavailable(
-                f"the container engine at {self._address or 'its socket'} is away: {error}"
-            ) from error
-
-    def _connect(self) -> docker.APIClient:
-        with self._connecting:
-            if self._client is None:
-                self._client = self._new_client()
-            return self._client
-
-    def _new_client(self) -> docker.APIClient:
-        import docker
-
-        answering = docker_socket()
-        self._address = answering or next(candidates())
-        if answering is None:
-            raise EngineUnavailable(f"no container engine answers at {self._address}; start it, and pods resume")
-        client = docker.APIClient(
-            base_url=self._address, version="auto", timeout=120, num_pools=4, max_pool_size=PARALLEL_CALLS
-        )
-        self._routable = sys.platform == "linux" and self._address.startswith("unix://") and is_local(client)
-        return client
-
     async def _ensure_network(self) -> str:
         """The id of the cluster's network, made if there is none."""
         async with self._one_maker:
@@ -406,43 +349,6 @@ class DockerEngine:
             error=str(state.get("Error") or ""),
             started_at=seconds(state.get("StartedAt")),
             finished_at=seconds(state.get("FinishedAt")),
-            address=address if self._routable else "127.0.0.1",
-            host_ports={} if self._routable else published(networks.get("Ports") or {}),
+            address=address if self._connection.routable else "127.0.0.1",
+            host_ports={} if self._connection.routable else published(networks.get("Ports") or {}),
         )
-
-    async def _pump(self, stream: Iterator[T]) -> AsyncIterator[T]:
-        """The items of a blocking stream, read in a thread, never more than a few ahead of the reader."""
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[T | BaseException | None] = asyncio.Queue(64)
-
-        def read() -> None:
-            last: BaseException | None = None
-            try:
-                for item in stream:
-                    asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
-            except BaseException as error:  # handed to the reader, which is still there to be told
-                last = error
-            with contextlib.suppress(RuntimeError):
-                asyncio.run_coroutine_threadsafe(queue.put(last), loop)
-
-        self._open_streams.add(stream)
-        reader = loop.run_in_executor(self._followers, read)
-        try:
-            while (item := await queue.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise EngineUnavailable(f"the container engine at {self._address} is away: {item}") from item
-                yield item
-        finally:
-            self._open_streams.discard(stream)
-            _close_stream(stream)
-            while not queue.empty():
-                queue.get_nowait()
-            reader.cancel()
-
-
-def _close_stream(stream: Any) -> None:
-    """Shut the connection under a stream, so that the thread that reads it ends."""
-    for part in (stream, getattr(stream, "_response", None)):
-        if part is not None and hasattr(part, "close"):
-            with contextlib.suppress(Exception):
-                part.close()

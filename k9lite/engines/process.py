@@ -42,7 +42,7 @@ from k9lite.engines.expansion import expand_all, expand_env
 from k9lite.engines.process_container import Container
 from k9lite.engines.process_environment import base_environment, end_strays
 from k9lite.engines.process_nursery import Nursery, command
-from k9lite.engines.process_ports import HostPorts, listen
+from k9lite.engines.process_ports import PodPorts, listen
 from k9lite.engines.process_shim import Leader
 from k9lite.engines.process_stats import usage_of
 from k9lite.settings import Settings
@@ -66,8 +66,7 @@ class ProcessEngine:
         self._cluster_id = cluster_id
         self._root = settings.data / "pods"
         self._containers: dict[str, Container] = {}
-        self._ports = HostPorts(range(settings.node_port_min, settings.node_port_max + 1))
-        self._pod_ports: dict[tuple[str, int], int] = {}
+        self._ports = PodPorts(range(settings.node_port_min, settings.node_port_max + 1))
         self._exits: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loaded: asyncio.Task[None] | None = None
@@ -249,7 +248,6 @@ class ProcessEngine:
         for item in self._containers.values():
             self._unwatch(item)
         self._containers.clear()
-        self._pod_ports.clear()
         self._ports.close()
         self._loaded = None
 
@@ -298,9 +296,7 @@ class ProcessEngine:
         item.leader = leader
         item.started_at = process_records.changed_at(directory / "run")
         self._containers[item.id] = item
-        for container_port, port in item.host_ports.items():
-            self._pod_ports[item.spec.pod_uid, container_port] = port
-            self._ports.hold(port)
+        self._ports.adopt(item.spec.pod_uid, item.host_ports)
         item.phase = "running"
         self._watch(item)
 
@@ -390,25 +386,14 @@ class ProcessEngine:
         """Give the pod's ports back, unless one of its containers is still there."""
         if any(item.spec.pod_uid == pod_uid for item in self._containers.values()):
             return
-        for key in [key for key in self._pod_ports if key[0] == pod_uid]:
-            self._ports.release(self._pod_ports.pop(key))
+        self._ports.release(pod_uid)
 
     def _allocate(self, spec: ContainerSpec) -> dict[int, int]:
-        """A host port for each declared TCP port, the same as the pod had before. Raises CreateError."""
+        """A host port for each declared port, the same as the pod had before. Raises CreateError."""
         wanted = {port.container_port: port.host_port for port in spec.ports if port.protocol != "SCTP"}
         if not wanted and built_in_id(spec.image) == BUILT_IN + WHOAMI:
             wanted = {WHOAMI_PORT: 0}
-        for container_port, host_port in wanted.items():
-            key = (spec.pod_uid, container_port)
-            if key in self._pod_ports:
-                continue
-            if host_port and not self._ports.hold(host_port):
-                self._release(spec.pod_uid)
-                raise CreateError(
-                    f"hostPort {host_port} is taken by another pod; choose another, or none", "CreateContainerError"
-                )
-            self._pod_ports[key] = host_port or self._ports.take()
-        return {container_port: self._pod_ports[spec.pod_uid, container_port] for container_port in wanted}
+        return self._ports.allocate(spec.pod_uid, wanted)
 
     def _environment(self, item: Container) -> dict[str, str]:
         known = base_environment(self._cluster_id, item.id, item.spec.pod)

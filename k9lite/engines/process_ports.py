@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import sys
+from collections.abc import Mapping
 
 from k9lite.engines.base import CreateError
 
@@ -86,6 +87,45 @@ class HostPorts:
         self._free.clear()
         self._ours.clear()
         self._next_block = FIRST
+
+
+class PodPorts:
+    """Which host port each declared port of each pod has. A pod keeps its ports for as long as it has containers."""
+
+    def __init__(self, avoid: range) -> None:
+        self._ports = HostPorts(avoid)
+        self._by_pod: dict[tuple[str, int], int] = {}
+
+    def allocate(self, pod_uid: str, wanted: Mapping[int, int]) -> dict[int, int]:
+        """A host port for each containerPort: the one asked for, the one it had, or a free one. Raises CreateError."""
+        before = [key for key in self._by_pod if key[0] == pod_uid]
+        for container_port, host_port in wanted.items():
+            key = (pod_uid, container_port)
+            if key in self._by_pod:
+                continue
+            if host_port and not self._ports.hold(host_port):
+                if not before:
+                    self.release(pod_uid)
+                raise CreateError(
+                    f"hostPort {host_port} is taken by another pod; choose another, or none", "CreateContainerError"
+                )
+            self._by_pod[key] = host_port or self._ports.take()
+        return {container_port: self._by_pod[pod_uid, container_port] for container_port in wanted}
+
+    def adopt(self, pod_uid: str, host_ports: Mapping[int, int]) -> None:
+        """What a container has that an earlier control plane started."""
+        for container_port, port in host_ports.items():
+            self._by_pod[pod_uid, container_port] = port
+            self._ports.hold(port)
+
+    def release(self, pod_uid: str) -> None:
+        """Give the pod's ports back."""
+        for key in [key for key in self._by_pod if key[0] == pod_uid]:
+            self._ports.release(self._by_pod.pop(key))
+
+    def close(self) -> None:
+        self._by_pod.clear()
+        self._ports.close()
 
 
 def is_free(port: int) -> bool:
