@@ -13,6 +13,7 @@ from k9lite.controllers.informers import Informers
 from k9lite.controllers.namespace import NamespaceController
 from k9lite.controllers.node_lifecycle import NodeLifecycle
 from k9lite.controllers.not_implemented import NotImplementedNotice
+from k9lite.controllers.quota_status import QuotaStatusController
 from k9lite.controllers.replicaset import ReplicaSetController
 from k9lite.controllers.role_aggregation import RoleAggregation
 from k9lite.controllers.runtime import Tasks
@@ -39,6 +40,7 @@ class Manager:
         GarbageCollector(self.context)
         DisruptionController(self.context)
         ServiceAccountController(self.context)
+        QuotaStatusController(self.context)
         RoleAggregation(self.context)
         NotImplementedNotice(self.context)
         self._loops = (EventTrimmer(self.context, settings.event_ttl_seconds), NodeLifecycle(self.context))

@@ -34,6 +34,7 @@ from k9lite.registry.authorizer import Authorizer
 from k9lite.registry.deletion import deletion_ends, finalizers_of, grace_of, is_held_by_spec
 from k9lite.registry.escalation import EscalationCheck
 from k9lite.registry.limits import LimitRanger
+from k9lite.registry.quotas import Quotas
 from k9lite.registry.served import Served
 from k9lite.store.store import Store
 from k9lite.store.watch import Stored
@@ -72,6 +73,7 @@ class Registry:
         self.clock = clock
         self.authorizer = Authorizer(store)
         self.served = Served(store, clock)
+        self.quotas = Quotas(store, self.served)
         self.admission: list[Admission] = [EscalationCheck(self.authorizer), self.served.admit, LimitRanger(store)]
         self._allocator = Allocator(service_cidr, node_ports, port_is_free)
         for stored in store.list(SERVICES.key):
@@ -101,6 +103,11 @@ class Registry:
         if by is not None:
             track_create(resource, obj, by, self.now())
         self._admit(resource, obj, None)
+        with self.quotas.reserved(resource, obj, None):
+            return await self._store_new(resource, namespace, obj, base, dry_run=dry_run)
+
+    async def _store_new(self, resource: Resource, namespace: str, obj: Obj, base: str, *, dry_run: bool) -> Stored:
+        metadata = obj["metadata"]
         taken = self._allocator.allocate(obj, None) if resource is SERVICES else None
         if dry_run:
             return self._would_be(resource, obj, taken)
@@ -182,6 +189,13 @@ class Registry:
         self._admit(resource, obj, current.obj)
         if deletion_ends(obj):
             return current if dry_run else await self._remove(resource, current, current.rv)
+        with self.quotas.reserved(resource, obj, current.obj):
+            return await self._store_changed(resource, obj, current, subresource, dry_run=dry_run)
+
+    async def _store_changed(
+        self, resource: Resource, obj: Obj, current: Stored, subresource: str | None, *, dry_run: bool
+    ) -> Stored:
+        namespace, name = obj["metadata"].get("namespace", ""), name_of(obj)
         taken = None
         if resource is SERVICES and subresource is None:
             taken = self._allocator.allocate(obj, current.obj)
