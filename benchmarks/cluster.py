@@ -23,7 +23,7 @@ class Cluster:
     def __init__(self, home: Path, engine: str) -> None:
         self.home = home
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("K9LITE_")},
+            **{key: value for key, value in os.environ.items() if not key.startswith(("K9LITE_", "PYTHONDONTWRITE"))},
             "K9LITE_HOME": str(home),
             "K9LITE_ENGINE": engine,
             "K9LITE_NODE_PORT_ADDRESSES": "127.0.0.1",
