@@ -29,6 +29,7 @@ import orjson
 from k9lite import __version__
 from k9lite.clock import SystemClock, rfc3339
 from k9lite.identity import Cluster, load_cluster
+from k9lite.node.usage import Usage
 from k9lite.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class ControlPlane:
         self.link: ProxyLink | None = None
         self.recorder: EventRecorder | None = None
         self.node: NodeAgent | None = None
+        self.usage = Usage()
         self.port = 0
         self.announced = False
         self.stopping = asyncio.Event()
@@ -226,6 +228,7 @@ class ControlPlane:
             "port": self.port,
             "resourceVersion": self.store.rv,
             "proxy": self.link.counters() if self.link else {},
+            "node": self.usage.shares(),
         }
 
     def request_stop(self, pods: bool) -> None:

@@ -6,6 +6,7 @@ service, events. What is not given is not guessed at: a service without slices i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -65,6 +66,8 @@ def _warnings(obj: Obj, related: Sequence[Obj], known: Sequence[Reason]) -> list
 
 # Pods ------------------------------------------------------------------------------------------------
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: \w+)?(: |$)')
+"""What says again which image it is, before the words that tell why."""
 _STARTING = ("ContainerCreating", "PodInitializing")
 _EXIT_CODES = {
     126: "the command is there but cannot be run: check its permissions",
@@ -136,6 +139,7 @@ def _waiting(name: str, status: Obj, waiting: Obj) -> list[Reason]:
         return [Reason("starting", message or f"container {name} is being created", "", "warning")]
     if reason in _PULL:
         image = status.get("image") or "its image"
+        message = _BACK_OFF.sub("", message)
         return [Reason(f"pull of {image} fails", message or reason, "check the name and tag of the image", "error")]
     if reason == "CrashLoopBackOff":
         return [_crashing(name, status, message)]

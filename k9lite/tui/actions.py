@@ -115,7 +115,7 @@ ACTIONS: tuple[Action, ...] = (
     _app("aliases", "ctrl+a", "show_aliases", "kinds", "List every kind this server knows"),
     _app("palette", "ctrl+p", "command_palette", "palette", "Search all actions"),
     _app("theme", "ctrl+t", "change_theme", "theme", "Choose another colour theme"),
-    _app("mouse", "f2", "toggle_mouse", "mouse", "Give the mouse to the terminal, to select text, or take it back"),
+    _app("mouse", "f2", "toggle_mouse", "mouse", "Leave the mouse to the terminal, to select text, or take it back"),
     _app("quit", "q", "request_quit", "quit", "Leave; everything keeps running", footer=True),
     _app("interrupt", "ctrl+c", "interrupt", "quit", "Pressed twice: leave at once"),
     # Any table --------------------------------------------------------------------------------------------

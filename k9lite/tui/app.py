@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 Connect = Callable[[], Awaitable["KubeClient"]]
 FIRST_RETRY, LONGEST_RETRY = 1.0, 15.0
-STATUS_SECONDS = 5.0
+STATUS_SECONDS = 2.0
 INTERRUPT_SECONDS = 2.0
 HISTORY = 50
 
@@ -226,6 +226,7 @@ class K9liteApp(App[None]):
         client = self.feed.client if self.feed else None
         nodes = list(self._node_objects.objects.values()) if self._node_objects and self.feed else []
         usage = dig(self.status, "node", default={})
+        proxied = list(dig(self.status, "proxy", "services", default={}).values())
         info = HeaderInfo(
             context=client.context if client else "",
             cluster=client.cluster if client else "",
@@ -236,6 +237,8 @@ class K9liteApp(App[None]):
             node_ready=all(is_true(node, "Ready") for node in nodes),
             cpu=_share(usage.get("cpu")),
             memory=_share(usage.get("memory")),
+            rate=_rate(proxied),
+            failures=sum(int(counts.get("connectFailures", 0)) for counts in proxied),
             read_only=self.read_only,
             production=client is not None and is_production(client.context, client.cluster),
             connected=connected,
@@ -529,6 +532,13 @@ def _unused(path: Path) -> Path:
 
 def _share(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _rate(services: Sequence[dict[str, Any]]) -> tuple[int, ...]:
+    """New connections of all services in each of the last seconds, the newest last."""
+    rates = [list(service.get("rate") or ()) for service in services]
+    longest = max(map(len, rates), default=0)
+    return tuple(sum(column) for column in zip(*([0] * (longest - len(rate)) + rate for rate in rates), strict=True))
 
 
 def _import_client() -> None:

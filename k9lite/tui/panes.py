@@ -180,7 +180,7 @@ class Pane(Container):
             return
         self._titled = state
         parts: list[str | tuple[str, str]] = [
-            (f" {self.resource.kind if not self.resource.plural else self.resource.plural.capitalize()} ", "bold"),
+            (f"{self.resource.kind if not self.resource.plural else self.resource.plural.capitalize()} ", "bold"),
             (f"{location.namespace or 'all'} " if self.resource.namespaced else "", "$accent"),
             (f"{shown}" if shown == whole else f"{shown}/{whole}", "bold"),
             (f" of {linked}" if linked else "", "$accent"),
@@ -188,6 +188,5 @@ class Pane(Container):
             (f" /{model.filter_text}" if model.filter_text else "", "bold $warning"),
             (" faults" if model.faults_only else "", "bold $error"),
             (f" ✓{len(model.marks)}" if model.marks else "", "bold $warning"),
-            (" ", ""),
         ]
         self.border_title = Content.assemble(*parts)

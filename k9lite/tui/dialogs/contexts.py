@@ -42,7 +42,7 @@ class ContextsDialog(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
-            box.border_title = " Contexts "
+            box.border_title = "Contexts"
             if self._problem:
                 yield Static(self._problem, markup=False)
             yield OptionList(*self._options())

@@ -80,20 +80,20 @@ class FormDialog(ModalScreen[str | None]):
     DEFAULT_CSS = """
     FormDialog { align: center middle; background: $background 60%; }
     FormDialog > VerticalScroll { width: 72; max-width: 96%; height: auto; max-height: 96%; background: $surface;
-        border: round $primary; border-title-color: $primary; border-title-style: bold; padding: 0 2; }
+        border: round $primary; border-title-color: $primary; border-title-style: bold; padding: 1 2; }
     FormDialog.-destructive > VerticalScroll { border: round $error; border-title-color: $error; }
     FormDialog .text { height: auto; margin: 0 0 1 0; }
     FormDialog .targets { height: auto; color: $text-muted; margin: 0 0 1 0; }
     FormDialog .row { height: 1; }
     FormDialog .label { width: 18; color: $text-muted; }
-    FormDialog Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $boost; }
-    FormDialog Input:focus { background: $primary 25%; }
+    FormDialog .row Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
+    FormDialog .row Input:focus { background: $primary 25%; }
     FormDialog .field-error { height: auto; color: $error; margin: 0 0 0 18; display: none; }
     FormDialog .error { height: auto; color: $error; margin: 1 0 0 0; display: none; }
     FormDialog .result { height: auto; color: $success; margin: 1 0 0 0; display: none; }
     FormDialog .-shown { display: block; }
     FormDialog .buttons { height: 1; margin: 1 0 0 0; align-horizontal: right; }
-    FormDialog Button { min-width: 12; margin: 0 0 0 2; background: $boost; color: $text-muted; }
+    FormDialog .buttons Button { min-width: 12; margin: 0 0 0 2; background: $panel; color: $text-muted; }
     FormDialog .buttons Button:focus { background: $primary; color: $text; text-style: bold; }
     FormDialog.-destructive .buttons Button#submit:focus { background: $error; }
     """
@@ -129,7 +129,7 @@ class FormDialog(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(can_focus=False) as box:
-            box.border_title = f" {self._title_text} "
+            box.border_title = Content(self._title_text)
             if self._text:
                 yield Static(self._text, classes="text", markup=False)
             if self._targets:

@@ -16,10 +16,10 @@ class LeaveDialog(ModalScreen[str | None]):
     DEFAULT_CSS = """
     LeaveDialog { align: center middle; background: $background 60%; }
     LeaveDialog > Vertical { width: 66; max-width: 96%; height: auto; background: $surface; border: round $primary;
-        border-title-color: $primary; border-title-style: bold; padding: 0 2; }
+        border-title-color: $primary; border-title-style: bold; padding: 1 2; }
     LeaveDialog Static { height: auto; margin: 0 0 1 0; }
     LeaveDialog Horizontal { height: auto; }
-    LeaveDialog Button { width: 1fr; min-width: 8; margin: 0 1 0 0; background: $boost;
+    LeaveDialog Button { width: 1fr; min-width: 8; margin: 0 1 0 0; background: $panel;
         color: $text-muted; }
     LeaveDialog Horizontal > Button:focus { background: $primary; color: $text; text-style: bold; }
     """
@@ -32,7 +32,7 @@ class LeaveDialog(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
-            box.border_title = " Leave "
+            box.border_title = "Leave"
             yield Static("This app started the control plane. Pods run on in the first two cases.")
             with Horizontal():
                 yield Button("Leave running", id="leave", compact=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
@@ -13,8 +14,12 @@ from textual.widgets import Static
 
 from k9lite.tui.actions import Action, keys_text
 
-KEY_CELLS = 20
-TEXT_CELLS = 60
+KEY_CELLS = 18
+TEXT_CELLS = 66
+BESIDE_TEXT = 9
+"""Frame, padding, scroll bar and indent."""
+NARROW = 112
+"""Below this many cells of the terminal the ids of the actions are left out."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -22,8 +27,9 @@ class HelpScreen(ModalScreen[None]):
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
-    HelpScreen > VerticalScroll { width: 112; max-width: 98%; height: auto; max-height: 96%; background: $surface;
-        border: round $primary; border-title-color: $primary; border-title-style: bold; padding: 0 2; }
+    HelpScreen > VerticalScroll { width: 116; max-width: 98%; height: auto; max-height: 96%; background: $surface;
+        border: round $primary; border-title-color: $primary; border-title-style: bold; padding: 0 2;
+        scrollbar-size-vertical: 1; }
     HelpScreen Static { height: auto; }
     """
     BINDINGS = [Binding("escape,question_mark,q", "dismiss", show=False)]  # noqa: RUF012
@@ -36,8 +42,8 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
-            box.border_title = " Keys "
-            box.border_subtitle = " re-bind them by id in keys.yaml "
+            box.border_title = "Keys"
+            box.border_subtitle = "re-bind them by id in keys.yaml"
             yield Static(self._text())
 
     def _text(self) -> Content:
@@ -54,8 +60,13 @@ class HelpScreen(ModalScreen[None]):
 
     def _line(self, action: Action) -> Content:
         keys = keys_text(action, self._keymap, limit=3)
+        text = action.description.replace("`", "")
+        narrow = self.app.size.width < NARROW
+        if narrow:
+            room = int(self.app.size.width * 0.98) - BESIDE_TEXT - KEY_CELLS
+            text = f"\n{'':{KEY_CELLS + 2}}".join(textwrap.wrap(text, max(10, room)))
         return Content.assemble(
             ("  " + keys.ljust(KEY_CELLS), "bold"),
-            action.description.replace("`", "").ljust(TEXT_CELLS),
-            (action.id, "$role-muted"),
+            text if narrow else text.ljust(TEXT_CELLS),
+            ("" if narrow else action.id, "$role-muted"),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from textual import on
+from textual import events, on
 
 from k9lite.api.catalog import DEPLOYMENTS, PODS, SERVICES
 from k9lite.api.objects import uid_of
@@ -15,6 +15,7 @@ from k9lite.tui.screens.host import HostScreen
 from k9lite.tui.widgets.resource_table import ResourceTable
 
 HOME = (DEPLOYMENTS, PODS, SERVICES)
+BESIDE_CELLS, BESIDE_ROWS = 116, 17
 
 
 class HomeScreen(HostScreen):
@@ -26,9 +27,9 @@ class HomeScreen(HostScreen):
     HomeScreen.-low #pane-pods { height: 4fr; }
     HomeScreen.-low #pane-deployments { height: 3fr; }
     HomeScreen.-low #pane-services { height: 3fr; }
-    HomeScreen.-wide #pane-services { dock: right; width: 42%; height: 100%; }
-    HomeScreen.-wide #pane-deployments { width: 1fr; height: 2fr; }
-    HomeScreen.-wide #pane-pods { width: 1fr; height: 3fr; }
+    HomeScreen.-beside #body { layout: grid; grid-size: 2 2; grid-columns: 4fr 3fr; grid-rows: 2fr 3fr; }
+    HomeScreen.-beside Pane { height: 100%; width: 100%; }
+    HomeScreen.-beside #pane-pods { column-span: 2; height: 100%; }
     """
 
     def __init__(self, namespace: str, clock: Callable[[], float], kinds: Sequence[Resource] = HOME) -> None:
@@ -38,6 +39,19 @@ class HomeScreen(HostScreen):
     @property
     def crumb(self) -> str:
         return "home" if len(self.panes) > 1 else self.pane.location.crumb
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there is room, services stand beside deployments, and pods below have the whole width."""
+        width, height = event.size
+        beside = width >= BESIDE_CELLS and height >= BESIDE_ROWS and len(self.panes) == len(HOME)
+        if beside != self.has_class("-beside"):
+            self.set_class(beside, "-beside")
+            _, pods, services = self.panes
+            body = self.query_one("#body")
+            if beside:
+                body.move_child(services, before=pods)
+            else:
+                body.move_child(services, after=pods)
 
     @on(ResourceTable.Highlighted)
     def _moved(self, event: ResourceTable.Highlighted) -> None:

@@ -16,7 +16,7 @@ from textual.screen import Screen
 from k9lite.api.catalog import EVENTS, PODS
 from k9lite.api.objects import Obj, uid_of
 from k9lite.tui import actions
-from k9lite.tui.details import detail_parts
+from k9lite.tui.details import detail_lines
 from k9lite.tui.feed import Feed, Subscription
 from k9lite.tui.links import pods_of
 from k9lite.tui.panes import Pane
@@ -31,7 +31,7 @@ from k9lite.tui.widgets.resource_table import ResourceTable
 FLUSH_SECONDS = 0.125
 DETAIL_EVERY = 4
 """Flushes between two looks at the events of the selected object."""
-HAS_PODS = ("Deployment", "ReplicaSet", "Service", "Node")
+HAS_PODS = ("Deployment", "ReplicaSet", "Service")
 
 
 class HostScreen(ObjectActions, Screen[None]):
@@ -44,6 +44,7 @@ class HostScreen(ObjectActions, Screen[None]):
     HostScreen #body { height: 1fr; }
     HostScreen.-guarded Pane { border: round $error 70%; }
     HostScreen.-guarded Pane:focus-within { border: heavy $error; }
+    HostScreen.-high DetailLine { height: 2; }
     HostScreen.-tiny FooterBar { height: 1; }
     HostScreen.-tiny DetailLine { display: none; }
     HostScreen.-tiny Pane { display: none; }
@@ -154,7 +155,7 @@ class HostScreen(ObjectActions, Screen[None]):
         if obj is not None and obj.get("kind") in HAS_PODS and self._pods:
             belongs = pods_of(obj)
             related = [pod for pod in self._pods.objects.values() if belongs(pod)]
-        self.query_one(DetailLine).parts = detail_parts(obj, related, events, self.k9.clock())
+        self.query_one(DetailLine).lines = detail_lines(obj, related, events, self.k9.clock())
 
     # Focus -----------------------------------------------------------------------------------------
     def on_descendant_focus(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.content import Content
 from textual.screen import Screen
 
 from k9lite.tui import actions
@@ -63,11 +64,11 @@ class PageScreen(Screen[None]):
 
     @title_text.setter
     def title_text(self, text: str) -> None:
-        self.query_one("#frame").border_title = f" {text} ".replace("[", "\\[")
+        self.query_one("#frame").border_title = Content(text)
 
     def note(self, text: str) -> None:
         """Shown at the lower edge of the frame."""
-        self.query_one("#frame").border_subtitle = (f" {text} " if text else "").replace("[", "\\[")
+        self.query_one("#frame").border_subtitle = Content(text)
 
     # Keys ------------------------------------------------------------------------------------------
     def action_back(self) -> None:

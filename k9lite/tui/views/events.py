@@ -37,7 +37,7 @@ class EventsView(View):
         ViewColumn("Last seen", _last_seen_age, key=last_seen, style="muted", clock=True, right=True),
         ViewColumn("Type", lambda obj, _: str(obj.get("type", "")), style="status", priority=4),
         ViewColumn("Reason", lambda obj, _: str(obj.get("reason", "")), style="status", priority=1, most=24),
-        ViewColumn("Object", _about, priority=2, least=16, most=44),
+        ViewColumn("Object", _about, style="name", priority=2, least=24, most=44),
         count("Count", _count, priority=3),
         ViewColumn("Message", lambda obj, _: " ".join(str(obj.get("message", "")).split()), least=20),
         ViewColumn("Source", _source, style="muted", priority=8, wide=True),

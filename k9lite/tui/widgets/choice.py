@@ -17,7 +17,7 @@ class Choice(Widget, can_focus=True):
     """`value` is the chosen text."""
 
     DEFAULT_CSS = """
-    Choice { width: 1fr; height: 1; padding: 0 1; background: $boost; }
+    Choice { width: 1fr; height: 1; padding: 0 1; background: $panel; }
     Choice:focus { background: $primary 25%; }
     """
     BINDINGS = [  # noqa: RUF012

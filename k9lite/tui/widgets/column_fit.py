@@ -96,7 +96,7 @@ def fit(columns: Sequence[ViewColumn], wanted: Sequence[int], width: int, stretc
         column = columns[index]
         if column.name == stretch:
             return min(wanted[index], max(_READABLE_NAME, int(room * _NAME_SHARE)))
-        return min(wanted[index], max(column.least, 1))
+        return min(wanted[index], _floor(column))
 
     while len(kept) > 1 and sum(map(least, kept)) + _GAP * (len(kept) - 1) > room:
         last = max(kept, key=lambda index: (columns[index].priority, index))
@@ -107,6 +107,11 @@ def fit(columns: Sequence[ViewColumn], wanted: Sequence[int], width: int, stretc
     return _placed(columns, kept, sizes, room)
 
 
+def _floor(column: ViewColumn) -> int:
+    """A column shows its whole title, or goes."""
+    return max(column.least, len(column.title))
+
+
 def _sizes(
     columns: Sequence[ViewColumn], wanted: Sequence[int], kept: list[int], room: int, stretch: str
 ) -> dict[int, int]:
@@ -115,7 +120,7 @@ def _sizes(
     # The least important shrink first; nothing is left to go, so in the end all do, the name last.
     names = [index for index in kept if columns[index].name == stretch]
     others = sorted((index for index in kept if index not in names), key=lambda at: -columns[at].priority)
-    steps = [(index, columns[index].least) for index in others] + [(index, _SHORT_NAME) for index in names]
+    steps = [(index, _floor(columns[index])) for index in others] + [(index, _SHORT_NAME) for index in names]
     steps += [(index, _SHORTEST) for index in others + names]
     for index, floor in steps:
         give = min(over, max(0, sizes[index] - floor))

@@ -13,6 +13,9 @@ from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widget import Widget
 
+Key = tuple[str, str, str]
+"""(key, label, action)."""
+LASTING = 2
 Severity = Literal["info", "warn", "error"]
 FLASH_SECONDS = 6.0
 _FLASH_STYLES = {"info": "$success", "warn": "$warning", "error": "bold $error"}
@@ -26,7 +29,7 @@ class FooterBar(Widget):
     FooterBar.-short { height: 1; }
     """
 
-    keys: reactive[tuple[tuple[str, str, str], ...]] = reactive(())
+    keys: reactive[tuple[Key, ...]] = reactive(())
     crumbs: reactive[tuple[str, ...]] = reactive(())
     message: reactive[tuple[str, Severity] | None] = reactive(None)
     _timer: Timer | None = None
@@ -44,16 +47,18 @@ class FooterBar(Widget):
     def render(self) -> RenderResult:
         width = self.size.width
         if self.size.height < 2:
-            return self._message_line(width) if self.message else _keys_line(self.keys, width)
-        return Content("\n").join([self._status_line(width), _keys_line(self.keys, width)])
+            return self._message_line(width) if self.message else _keys_line(shown_keys(self.keys, width))
+        return Content("\n").join([self._status_line(width), _keys_line(shown_keys(self.keys, width))])
 
     async def on_click(self, event: events.Click) -> None:
         if event.y != self.size.height - 1:
             return
-        for (_, _, action), (start, end) in zip(self.keys, _places(self.keys, self.size.width), strict=False):
-            if start <= event.x < end:
-                await self.app.run_action(action, self.screen)
+        start = 0
+        for key in shown_keys(self.keys, self.size.width):
+            if start <= event.x < start + _cells(key):
+                await self.app.run_action(key[2], self.screen)
                 return
+            start += _cells(key)
 
     def _status_line(self, width: int) -> Content:
         crumbs = Content.assemble(
@@ -72,22 +77,24 @@ class FooterBar(Widget):
         return Content.styled(text, _FLASH_STYLES[severity]).truncate(width, ellipsis=True)
 
 
-def _places(keys: Sequence[tuple[str, str, str]], width: int) -> list[tuple[int, int]]:
-    """(first cell, cell after the last) of each key that has room."""
-    places: list[tuple[int, int]] = []
-    start = 0
-    for key, label, _ in keys:
-        end = start + cell_len(key) + cell_len(label) + 3
-        if end > width:
+def _cells(key: Key) -> int:
+    return cell_len(key[0]) + cell_len(key[1]) + 3
+
+
+def shown_keys(keys: Sequence[Key], width: int) -> list[Key]:
+    """Those that have room: the last ones (help and quit) always, before them as many as fit."""
+    room = width - sum(map(_cells, keys[-LASTING:]))
+    shown: list[Key] = []
+    for key in keys[:-LASTING]:
+        room -= _cells(key)
+        if room < 0:
             break
-        places.append((start, end))
-        start = end
-    return places
+        shown.append(key)
+    return [*shown, *keys[-LASTING:]]
 
 
-def _keys_line(keys: Sequence[tuple[str, str, str]], width: int) -> Content:
-    """As many keys as there is room for, in the order given."""
+def _keys_line(keys: Sequence[Key]) -> Content:
     parts: list[str | tuple[str, str]] = []
-    for (key, label, _), _ in zip(keys, _places(keys, width), strict=False):
+    for key, label, _ in keys:
         parts += [" ", (key, "bold $accent"), " ", (label, "$role-muted"), " "]
     return Content.assemble(*parts)

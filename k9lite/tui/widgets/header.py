@@ -14,6 +14,9 @@ BAR_CELLS = 8
 WARN, CRITICAL = 0.7, 0.9
 """Shares from which a bar warns, and from which it is critical."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_HEIGHTS = "▁▂▃▄▅▆▇█"
+RATE_CELLS = 12
+"""Seconds of the sparkline, the newest at the right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,10 @@ class HeaderInfo:
     node_ready: bool = True
     cpu: float | None = None
     memory: float | None = None
+    rate: tuple[int, ...] = ()
+    """New connections through the proxy in each of the last seconds; empty where there is no proxy of ours."""
+    failures: int = 0
+    """Connections that no pod took, in all."""
     read_only: bool = False
     production: bool = False
     connected: bool = False
@@ -43,7 +50,7 @@ Part = tuple[str, str]
 
 
 class HeaderBar(Widget):
-    """Parts leave from the right where the terminal is narrow; context and namespace stay longest."""
+    """What has no room is left out: of the parts the last, of the gauges the first; context and namespace stay."""
 
     DEFAULT_CSS = """
     HeaderBar { height: 1; background: $panel; color: $foreground; }
@@ -77,7 +84,7 @@ class HeaderBar(Widget):
             left.append([("  engine ", "$role-muted"), (info.engine, "")])
         if info.version:
             left.append([("  ", ""), (info.version, "$role-muted")])
-        right = _gauge("cpu", info.cpu) + _gauge("mem", info.memory)
+        right = [_sparkline(info.rate, info.failures), _gauge("cpu", info.cpu), _gauge("mem", info.memory)]
         return _fitted(left, right, width)
 
 
@@ -92,18 +99,30 @@ def _gauge(name: str, share: float | None) -> list[Part]:
     return [(f"  {name} ", "$role-muted"), (bar, f"{style} on $surface"), (f" {share:4.0%} ", style)]
 
 
+def _sparkline(rate: tuple[int, ...], failures: int) -> list[Part]:
+    """Connections a second, drawn against the busiest of the seconds that are shown."""
+    if not rate:
+        return []
+    shown = rate[-RATE_CELLS:]
+    top = max(shown)
+    drawn = "".join(_HEIGHTS[0 if not count else max(1, count * 7 // top)] for count in shown).rjust(RATE_CELLS, "▁")
+    failed: list[Part] = [(f" {failures} failed", "bold $error")] if failures else []
+    return [("  conn ", "$role-muted"), (drawn, "$accent" if top else "$role-muted"), (f" {shown[-1]}/s", ""), *failed]
+
+
 def _width(parts: list[Part]) -> int:
     return sum(cell_len(text) for text, _ in parts)
 
 
-def _fitted(groups: list[list[Part]], right: list[Part], width: int) -> Content:
-    """As many groups as there is room for, the gauges at the right edge."""
+def _fitted(groups: list[list[Part]], gauges: list[list[Part]], width: int) -> Content:
+    """As many groups as there is room for, then as many gauges, which stand at the right edge."""
     parts = [part for group in groups[:3] for part in group]
-    room = width - _width(right)
-    if _width(parts) > room:
-        right, room = [], width
+    right: list[Part] = []
+    for gauge in reversed(gauges):
+        if _width(parts) + _width(right) + _width(gauge) <= width:
+            right = gauge + right
     for group in groups[3:]:
-        if _width(parts) + _width(group) <= room:
+        if _width(parts) + _width(group) + _width(right) <= width:
             parts += group
-    gap = max(0, room - _width(parts))
+    gap = max(0, width - _width(right) - _width(parts))
     return Content.assemble(*parts, (" " * gap, ""), *right)

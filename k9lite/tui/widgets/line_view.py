@@ -44,7 +44,7 @@ class LineView(ScrollView, can_focus=True):
     LineView { background: $surface; color: $foreground; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     LineView > .line-view--match { background: $warning 60%; color: $text; }
     LineView > .line-view--current { background: $warning; color: $text; text-style: bold; }
-    LineView > .line-view--muted { color: $text-muted; }
+    LineView > .line-view--muted { color: $role-muted; }
     LineView > .line-view--key { color: $accent; }
     LineView > .line-view--value { color: $success; }
     LineView > .line-view--title { color: $primary; text-style: bold; }
