@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,8 +64,23 @@ def _open_app(request: AppRequest) -> int:
         kubeconfig=request.kubeconfig,
         started_here=lambda: bool(starts),
     )
-    app.run()
+    for name in ("COLUMNS", "LINES"):  # Textual would believe them: the terminal itself knows its size, also later
+        os.environ.pop(name, None)
+    with _drawing_on_terminal():
+        app.run()
     return app.return_code or 0
+
+
+@contextmanager
+def _drawing_on_terminal() -> Iterator[None]:
+    """Textual draws on the process's stderr; where that is a file (`k9lite 2>log`), let it draw on stdout."""
+    original = sys.__stderr__
+    if original is None or not original.isatty():
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        sys.__stderr__ = original  # type: ignore[misc]
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from k9lite.cli.context import Context
 
 
 def is_terminal() -> bool:
-    """Whether a full-screen app can be shown and used: it reads stdin, draws on stderr, and replaces stdout."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+    """Whether a full-screen app can be shown and used. Where stderr goes does not matter: it may be a file."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def run(context: Context, _: str) -> int | Coroutine[None, None, int]:

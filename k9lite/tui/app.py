@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.css.query import NoMatches
 from textual.screen import Screen
@@ -34,6 +34,7 @@ from k9lite.tui.screens.home import HOME, HomeScreen
 from k9lite.tui.screens.host import HostScreen
 from k9lite.tui.screens.page import PageScreen
 from k9lite.tui.screens.table import TableScreen
+from k9lite.tui.typeahead import TypeAhead
 from k9lite.tui.widgets.banner import Banner
 from k9lite.tui.widgets.footer import FooterBar, Severity
 from k9lite.tui.widgets.header import HeaderBar, HeaderInfo
@@ -49,7 +50,7 @@ INTERRUPT_SECONDS = 2.0
 HISTORY = 50
 
 
-class K9liteApp(App[None]):
+class K9liteApp(TypeAhead):
     """`connect` is awaited after the first paint; `initial` are the kinds shown first instead of home.
 
     `started_here` says whether connecting started the control plane: then leaving asks what to do with it.

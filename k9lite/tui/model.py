@@ -220,7 +220,7 @@ class RowModel:
         now = self.clock()
         clocked = [(index, column) for index, column in enumerate(self.columns) if column.clock]
         for row in rows:
-            if not row.cells or not row.role:
+            if not row.cells or not row.role or self._by_uid.get(row.uid) is not row:  # gone since it was painted
                 continue
             cells = list(row.cells)
             for index, column in clocked:

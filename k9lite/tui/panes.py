@@ -130,6 +130,7 @@ class Pane(Container):
         self.model.replace(())
         self.model.set_show_namespace(not namespace)
         self.table.set_state(loading=True)
+        self.table.flush()  # at once: other columns, and none of the rows that were painted
         if feed:
             self.attach(feed)
 

@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 @overload
-async def eventually(check: Callable[[], Awaitable[T]], timeout: float = ...) -> T: ...
+async def eventually(check: Callable[[], Awaitable[T]], timeout: float = ..., every: float = ...) -> T: ...
 @overload
-async def eventually(check: Callable[[], T], timeout: float = ...) -> T: ...
-async def eventually(check: Callable[[], Any], timeout: float = 10.0) -> Any:
-    """The first true answer of `check`, asked every 10 ms. Fails with the last answer or error seen."""
+async def eventually(check: Callable[[], T], timeout: float = ..., every: float = ...) -> T: ...
+async def eventually(check: Callable[[], Any], timeout: float = 10.0, every: float = 0.01) -> Any:
+    """The first true answer of `check`, asked every so many seconds. Fails with the last answer or error seen."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout
     last: object = None
@@ -30,4 +30,4 @@ async def eventually(check: Callable[[], Any], timeout: float = 10.0) -> Any:
             last = error
         if loop.time() >= end:
             raise AssertionError(f"not within {timeout} s; last seen: {last!r}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(every)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
+from textual import events
 
 from k9lite.client.errors import ConnectionLost
 from k9lite.client.rest import KubeClient
@@ -22,34 +20,7 @@ from k9lite.tui.widgets.banner import Banner
 from k9lite.tui.widgets.footer import FooterBar
 from k9lite.tui.widgets.prompt import Prompt
 from tests.support.wait import eventually
-from tests.tui.plane import Plane, plane
-
-
-@asynccontextmanager
-async def running(
-    directory: Path, *, size: tuple[int, int] = (160, 50), read_only: bool = False, initial: tuple[str, ...] = ()
-) -> AsyncIterator[tuple[K9liteApp, Pilot[None], Plane]]:
-    """The app on a cluster with three deployments and one service, its rows painted."""
-    async with plane(directory) as served:
-        made = await served.deployment("myd1", 3)
-        await served.deployment("shop", 2, ready=1)
-        await served.service("myd1", 30080)
-        await served.event(made, "ScalingReplicaSet", "Scaled up replica set myd1 from 0 to 3")
-        settings = Settings(home=directory / "home")
-        app = K9liteApp(served.connect, settings=settings, read_only=read_only, initial=initial)
-        async with app.run_test(size=size) as pilot:
-            await eventually(lambda: app.feed is not None and all(len(pane.model) for pane in app.hosts()[0].panes))
-            await pilot.pause()
-            yield app, pilot, served
-
-
-def flashed(app: K9liteApp) -> str:
-    message = app.screen.query_one(FooterBar).message
-    return message[0] if message else ""
-
-
-def names(app: K9liteApp, pane: int = 0) -> list[str]:
-    return [row.obj["metadata"]["name"] for row in app.hosts()[-1].panes[pane].model.rows]
+from tests.tui.running import flashed, names, running, shown_text
 
 
 async def test_moving_among_deployments_scopes_pods_and_services(tmp_path: Path) -> None:
@@ -254,3 +225,12 @@ async def test_users_keys_replace_the_shipped_ones(tmp_path: Path) -> None:
         await pilot.press("f5")
         assert isinstance(app.screen, TextScreen)
         assert [note.message.count("nope") for note in app._notifications] == [1]
+
+
+async def test_keys_typed_ahead_reach_the_dialog_that_opens(tmp_path: Path) -> None:
+    async with running(tmp_path) as (app, pilot, _):
+        for key in ("s", "t", "e", "n", "enter"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await eventually(lambda: "ten is not a whole number" in shown_text(app))
+        await pilot.press("escape")
+        assert isinstance(app.screen, HomeScreen)

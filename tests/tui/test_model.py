@@ -239,3 +239,14 @@ def test_csv_has_the_visible_rows() -> None:
     assert lines[0].startswith("Name,Ready,Status")
     assert lines[1].startswith('"a,""b",1/1,Running')
     assert len(lines) == 3
+
+
+def test_rows_that_are_gone_are_left_alone_when_the_columns_change() -> None:
+    moment = Moment()
+    model = model_of(pod(1), clock=moment)
+    painted = [model.look_at(row) for row in model.rows]
+    model.replace(())
+    model.set_show_namespace(False)
+    moment.now += 60
+    model.tick(painted)
+    assert not model.take_dirty()

@@ -70,7 +70,7 @@ class ContextsDialog(ModalScreen[str | None]):
         names = [each.name for each in self._contexts]
         if names:
             options.highlighted = names.index(self._current) if self._current in names else 0
-        options.focus()
+        self.set_focus(options)
 
     def action_down(self) -> None:
         self.query_one(OptionList).action_cursor_down()

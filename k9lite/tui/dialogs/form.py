@@ -163,7 +163,7 @@ class FormDialog(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         first = f"#edit-{self._fields[0].key}" if self._fields and not self._destructive else "#cancel"
-        self.query_one(first).focus()
+        self.set_focus(self.query_one(first))
 
     # Answers -----------------------------------------------------------------------------------------
     def action_cancel(self) -> None:
@@ -218,6 +218,8 @@ class FormDialog(ModalScreen[str | None]):
             for field in self._fields:
                 if any(part in path for part in field.server_fields):
                     return field.key
+        if error.reason == "AlreadyExists":
+            return next((field.key for field in self._fields if "metadata.name" in field.server_fields), "")
         return ""
 
     def _clear_errors(self) -> None:
@@ -233,7 +235,7 @@ class FormDialog(ModalScreen[str | None]):
         static.update(Content(f"✗ {message}"))
         static.add_class("-shown")
         if field:
-            self.query_one(f"#edit-{field}").focus()
+            self.set_focus(self.query_one(f"#edit-{field}"))
         static.scroll_visible(animate=False)
 
     def _show_result(self, result: Result) -> None:
@@ -247,4 +249,4 @@ class FormDialog(ModalScreen[str | None]):
         self.query_one("#cancel").display = False
         button = self.query_one("#submit", Button)
         button.label = "Close"
-        button.focus()
+        self.set_focus(button)

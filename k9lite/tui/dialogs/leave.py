@@ -15,11 +15,11 @@ class LeaveDialog(ModalScreen[str | None]):
 
     DEFAULT_CSS = """
     LeaveDialog { align: center middle; background: $background 60%; }
-    LeaveDialog > Vertical { width: 66; max-width: 96%; height: auto; background: $surface; border: round $primary;
+    LeaveDialog > Vertical { width: 72; max-width: 96%; height: auto; background: $surface; border: round $primary;
         border-title-color: $primary; border-title-style: bold; padding: 1 2; }
     LeaveDialog Static { height: auto; margin: 0 0 1 0; }
-    LeaveDialog Horizontal { height: auto; }
-    LeaveDialog Button { width: 1fr; min-width: 8; margin: 0 1 0 0; background: $panel;
+    LeaveDialog Horizontal { height: auto; align-horizontal: right; }
+    LeaveDialog Horizontal > Button { width: auto; min-width: 12; padding: 0 1; margin: 0 1 0 0; background: $panel;
         color: $text-muted; }
     LeaveDialog Horizontal > Button:focus { background: $primary; color: $text; text-style: bold; }
     """
@@ -40,7 +40,7 @@ class LeaveDialog(ModalScreen[str | None]):
                 yield Button("Stop pods too", id="pods", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#leave").focus()
+        self.set_focus(self.query_one("#leave"))
 
     @on(Button.Pressed)
     def _chosen(self, event: Button.Pressed) -> None:

@@ -85,7 +85,7 @@ class HostScreen(ObjectActions, Screen[None]):
     def on_mount(self) -> None:
         self.set_interval(FLUSH_SECONDS, self.flush)
         self._show_current(self.panes[0])
-        self.panes[0].table.focus()
+        self.set_focus(self.panes[0].table)
         self.k9.dress(self)
 
     # Data ------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ class HostScreen(ObjectActions, Screen[None]):
     def action_next_pane(self, step: int) -> None:
         at = (self.panes.index(self.pane) + step) % len(self.panes)
         self._show_current(self.panes[at])
-        self.panes[at].table.focus()
+        self.set_focus(self.panes[at].table)  # at once: the next key is already on its way
 
     @on(ResourceTable.Highlighted)
     def _highlighted(self, event: ResourceTable.Highlighted) -> None:
@@ -202,7 +202,7 @@ class HostScreen(ObjectActions, Screen[None]):
 
     @on(Prompt.Submitted)
     def _typed(self, event: Prompt.Submitted) -> None:
-        self.pane.table.focus()
+        self.set_focus(self.pane.table)
         if event.mode == "command":
             self.k9.run_command(event.text)
             return
@@ -212,7 +212,7 @@ class HostScreen(ObjectActions, Screen[None]):
 
     @on(Prompt.Cancelled)
     def _untyped(self, event: Prompt.Cancelled) -> None:
-        self.pane.table.focus()
+        self.set_focus(self.pane.table)
         if event.mode == "filter":
             self.pane.set_filter("")
 

@@ -52,7 +52,7 @@ class PageScreen(Screen[None]):
         yield FooterBar()
 
     def on_mount(self) -> None:
-        self.view.focus()
+        self.set_focus(self.view)
         self.k9.dress(self)
 
     def on_screen_resume(self) -> None:
@@ -110,7 +110,7 @@ class PageScreen(Screen[None]):
 
     @on(Prompt.Submitted)
     def _typed(self, event: Prompt.Submitted) -> None:
-        self.view.focus()
+        self.set_focus(self.view)
         if event.mode == "highlight" and event.text:
             self.view.go_to_match(1)
         elif event.mode == "command":
@@ -118,7 +118,7 @@ class PageScreen(Screen[None]):
 
     @on(Prompt.Cancelled)
     def _untyped(self, event: Prompt.Cancelled) -> None:
-        self.view.focus()
+        self.set_focus(self.view)
         if event.mode == "highlight":
             self.view.highlight("")
             self.note("")
