@@ -9,9 +9,9 @@ from textual.widgets import Button, Input
 
 from k9lite.api.catalog import DEPLOYMENTS, PODS, REPLICASETS, SERVICES
 from k9lite.api.errors import ApiError
+from k9lite.api.meta import DeleteOptions
 from k9lite.api.objects import Obj
 from k9lite.api.resources import Resource
-from k9lite.registry.registry import DeleteOptions
 from k9lite.tui.app import K9liteApp
 from k9lite.tui.dialogs.form import FormDialog
 from k9lite.tui.dialogs.leave import LeaveDialog
@@ -187,7 +187,7 @@ async def test_expose_shows_the_url(tmp_path: Path) -> None:
         await pilot.press("end", *["down"] * 4, "3", "0", "9", "9", "9", "enter")
         await eventually(lambda: "http://127.0.0.1:30999" in shown_text(app), timeout=20)
         assert stored(served, SERVICES, "shop")["spec"]["ports"][0]["nodePort"] == 30999
-        assert app.screen.query_one("#submit", Button).label.plain == "Close"
+        assert str(app.screen.query_one("#submit", Button).label) == "Close"
         await pilot.press("enter")
         await eventually(lambda: is_closed(app))
 
@@ -325,5 +325,3 @@ def test_replica_sets_can_be_scaled_too() -> None:
 
     assert BY_ID["table.scale"].works_on(REPLICASETS.key, read_only=False)
     assert not BY_ID["table.scale"].works_on(REPLICASETS.key, read_only=True)
-
-
