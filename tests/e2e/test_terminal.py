@@ -72,6 +72,7 @@ async def test_the_first_minutes() -> None:
         answers = [(await asyncio.to_thread(fetch, url)).partition("\n")[0] for _ in range(30)]
         assert len(set(answers)) == 10, "the requests are balanced over the ten pods"
         await shown.keys("Enter")
+        await shown.until("Deployments default", absent="Expose deployment")
 
         await shown.keys("d")
         await shown.until("Describe deployment myd1")

@@ -126,10 +126,9 @@ def scale_dialog(client: KubeClient, resource: Resource, objs: Sequence[Obj]) ->
     ready = dig(objs[0], "status", "readyReplicas", default=0)
 
     async def submit(values: Values) -> str:
-        try:
-            wanted = int(values["replicas"].strip())
-        except ValueError:
-            raise FormError(f"{values['replicas'].strip() or 'nothing'} is not a whole number", "replicas") from None
+        wanted = whole_number(values, "replicas", "Replicas")
+        if wanted is None:
+            raise FormError("say how many replicas there shall be", "replicas")
         if wanted == 0 and values["replicas"].strip() != confirmed.get("zero"):
             confirmed["zero"] = "0"
             raise FormError("0 stops every pod of it. Press enter once more to do so.", "replicas")

@@ -11,6 +11,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.suggester import Suggester
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 Mode = Literal["command", "filter", "highlight"]
@@ -90,6 +91,8 @@ class Prompt(Horizontal):
         self._complete = complete
         self._histories = histories
         self._place = 0
+        self._before: Widget | None = None
+        """What had the focus, and gets it back."""
 
     def compose(self) -> ComposeResult:
         yield Static(":")
@@ -113,10 +116,13 @@ class Prompt(Horizontal):
             line.value = text
         line.cursor_position = len(text)
         self.add_class("-open")
+        self._before = self.screen.focused
         self.screen.set_focus(line)  # at once: the next key is already on its way
 
     def close(self, *, cancelled: bool = False) -> None:
         self.remove_class("-open")
+        if self._before is not None and self._before.is_attached:
+            self.screen.set_focus(self._before)
         if cancelled:
             self.post_message(self.Cancelled(self.mode))
 
