@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from k9lite.api.catalog import RESOURCES
-
 ALL = ("all", "*", "-A")
 CONTEXT = "ctx"
 BUILTIN = ("help", "quit", "aliases", "home", "theme", CONTEXT)
@@ -69,6 +67,8 @@ def parse(text: str) -> Command:
 
 def words() -> list[str]:
     """Every first word that can be completed, the common ones first."""
+    from k9lite.api.catalog import RESOURCES
+
     kinds = [word for resource in RESOURCES for word in (resource.plural, *resource.short_names, resource.singular)]
     return list(dict.fromkeys([*kinds, *BUILTIN]))
 

@@ -282,6 +282,9 @@ async def test_waiting_for_a_condition_a_value_a_birth_and_an_end(command: Comma
         await eventually(lambda: server.registry.store._watches)  # the command follows changes by now
         await change
 
+    async def quiet() -> None:
+        await eventually(lambda: not server.registry.store._watches)  # the one before has let go
+
     ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
     patched = server.client.patch(PODS, "default", "a", ready, subresource="status")
     waited, _ = await asyncio.gather(command("wait", "pod/a", "--for=condition=ready"), later(patched))
@@ -289,11 +292,13 @@ async def test_waiting_for_a_condition_a_value_a_birth_and_an_end(command: Comma
     assert (await command("wait", "pods", "-l", "app=x", "--for=jsonpath={.status.phase}=Running"))[1] == (
         "pod/a condition met\n"
     )
+    await quiet()
     born, _ = await asyncio.gather(
         command("wait", "pod/b", "--for=create"), later(server.client.create(PODS, "default", pod("b")))
     )
     assert born == (0, "pod/b condition met\n", "")
     deleted = server.client.delete(PODS, "default", "b", grace_seconds=0)
+    await quiet()
     gone, _ = await asyncio.gather(command("wait", "pod/b", "--for=delete"), later(deleted))
     assert gone == (0, "pod/b condition met\n", "")
     assert await command("wait", "pod/b", "--for=delete") == (0, "", "")
