@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: run check test bench clean
+.PHONY: run check test bench picture clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,9 @@ check: $(STAMP)
 
 test: check
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+picture: $(STAMP)
+	$(BIN)/python docs/images/picture.py --keys down,down
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

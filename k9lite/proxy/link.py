@@ -129,7 +129,8 @@ class ProxyLink:
             if running_pid(self._settings.run) is None:
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._connected.wait(), min(1.0, seconds))
+                async with asyncio.timeout(min(1.0, seconds)):
+                    await self._connected.wait()
         if self._writer is None:
             return
         number = next(self._numbers)
@@ -140,7 +141,10 @@ class ProxyLink:
         """Wait for the proxy's answer with this number; its death is an answer too."""
         future = waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait_for(future, seconds)
+            async with asyncio.timeout(
+                seconds
+            ):  # wait_for of Python 3.11 loses a cancellation that comes with the answer
+                await future
         except TimeoutError:
             log.warning("the proxy has not answered within %.1f s", seconds)
         finally:
