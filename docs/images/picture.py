@@ -3,7 +3,7 @@
 A control plane of its own runs on the process engine, in a directory of its own, with the demo and a deployment whose
 image cannot run. The app is opened on it, keys are pressed, and what it shows is saved as SVG.
 
-    python docs/images/picture.py [--size 120x36] [--theme k9lite-dark] [--keys down,d] [--output FILE]
+    python docs/images/picture.py [--size 120x30] [--theme k9lite-dark] [--keys down,d] [--output FILE]
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COMMAND = [
 ]
 """`k9lite`, on a machine of that name."""
 READY_SECONDS = 60
-CALM, CALM_SECONDS = 0.7, 20
+CALM, CALM_SECONDS = 0.7, 60
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -149,7 +149,7 @@ def trimmed(svg: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", default="120x36")
+    parser.add_argument("--size", default="120x30")
     parser.add_argument("--theme", default="k9lite-dark")
     parser.add_argument("--keys", default="", help="Textual's names, with commas between")
     parser.add_argument("--output", type=Path, default=HERE / "home.svg")
