@@ -33,7 +33,7 @@ every_engine = pytest.mark.parametrize(
 )
 
 
-SIZED = 'until [ "$(stty size)" = "33 77" ]; do sleep 0.05; done; echo sized; read x; exit 5'
+SIZED = 'until [ "$(stty size 2>/dev/null)" = "33 77" ]; do sleep 0.05; done; echo sized; read x; exit 5'
 """Waits for the size, which is told once the program runs."""
 
 
