@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from textual.widgets import Static
 from k9lite.settings import Settings
 from k9lite.tui.app import K9liteApp
 from k9lite.tui.widgets.footer import FooterBar
+from tests.support.clock import FakeClock
 from tests.support.wait import eventually
 from tests.tui.plane import Plane, plane
 
@@ -24,16 +26,22 @@ async def running(
     read_only: bool = False,
     initial: tuple[str, ...] = (),
     started_here: Callable[[], bool] = lambda: False,
+    clock: FakeClock | None = None,
 ) -> AsyncIterator[tuple[K9liteApp, Pilot[None], Plane]]:
     """The app on a cluster with two deployments and one service, its rows painted."""
-    async with plane(directory) as served:
+    async with plane(directory, clock) as served:
         made = await served.deployment("myd1", 3)
         await served.deployment("shop", 2, ready=1)
         await served.service("myd1", 30080)
         await served.event(made, "ScalingReplicaSet", "Scaled up replica set myd1 from 0 to 3")
         settings = Settings(home=directory / "home")
         app = K9liteApp(
-            served.connect, settings=settings, read_only=read_only, initial=initial, started_here=started_here
+            served.connect,
+            settings=settings,
+            read_only=read_only,
+            initial=initial,
+            started_here=started_here,
+            clock=clock.time if clock else time.time,
         )
         async with app.run_test(size=size) as pilot:
             await eventually(lambda: app.feed is not None and all(len(pane.model) for pane in app.hosts()[0].panes))
