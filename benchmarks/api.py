@@ -236,11 +236,11 @@ async def measure() -> list[Figure]:
             return bench.figures
 
 
-def main() -> None:
+def main() -> list[Figure]:
     """Print the table."""
     import uvloop
 
-    show(uvloop.run(measure()))
+    return show(uvloop.run(measure()))
 
 
 if __name__ == "__main__":
