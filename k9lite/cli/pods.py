@@ -11,10 +11,8 @@ from k9lite.api.resources import Resource
 from k9lite.api.selectors import LabelSelector
 from k9lite.cli import selection
 from k9lite.cli.context import CommandError, Context
-from k9lite.client import discovery
+from k9lite.client import containers, discovery
 from k9lite.client.rest import KubeClient
-
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
 async def named(client: KubeClient, namespace: str, target: str) -> tuple[Resource, Obj]:
@@ -75,15 +73,12 @@ def container_of(context: Context, pod: Obj, asked: str) -> str:
         if asked not in names:
             raise CommandError(f"container {asked} is not valid for pod {name_of(pod)}; it has {', '.join(names)}")
         return asked
-    default = dig(pod, "metadata", "annotations", default={}).get(DEFAULT_CONTAINER)
-    if default in names:
-        return str(default)
-    chosen = str(dig(pod, "spec", "containers", default=[])[0]["name"])
-    if len(names) > 1:
+    chosen = str(containers.default_container(pod)["name"])
+    if len(names) > 1 and dig(pod, "metadata", "annotations", default={}).get(containers.DEFAULT_CONTAINER) != chosen:
         context.say(f'Defaulted container "{chosen}" out of: {", ".join(names)}')
     return chosen
 
 
 def containers_of(pod: Obj) -> list[str]:
     """Every container's name, init containers first."""
-    return [str(each["name"]) for key in ("initContainers", "containers") for each in dig(pod, "spec", key, default=[])]
+    return [str(each["name"]) for each in containers.containers_of(pod)]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
 
-from k9lite.api.catalog import PODS, SERVICES
-from k9lite.api.objects import Obj, dig, name_of, uid_of
+from k9lite.api.catalog import SERVICES
+from k9lite.api.objects import Obj, dig, name_of
 from k9lite.cli import pods
 from k9lite.cli.context import CommandError, Context, UsageError
 from k9lite.cli.parser import duration
-from k9lite.client.port_forward import PortForward, Ports
+from k9lite.client.port_forward import PortForward, Ports, until_gone
 from k9lite.client.rest import KubeClient
 
 LOCALHOST = ("127.0.0.1", "::1")
@@ -90,7 +88,7 @@ async def _forward(context: Context, client: KubeClient, namespace: str, pod: Ob
             for address, local in await _listen(forward, ports, context.args.address):
                 shown = f"[{address}]" if ":" in address else address
                 print(f"Forwarding from {shown}:{local} -> {ports.remote}", flush=True)
-        await _gone(client, namespace, pod)
+        await until_gone(client, pod)
     finally:
         await forward.close()
     raise CommandError("lost connection to pod")
@@ -113,17 +111,3 @@ async def _listen(forward: PortForward, ports: Ports, addresses: str) -> list[tu
             why = failures[0].strerror or str(failures[0])
             raise CommandError(f"unable to listen on port {ports.local} of {address}: {why}; choose another local port")
     return listening
-
-
-async def _gone(client: KubeClient, namespace: str, pod: Obj) -> None:
-    """Return once the pod has ended, or was deleted."""
-    while True:
-        changes = client.watch(PODS, namespace, field_selector=f"metadata.name={name_of(pod)}")
-        async with aclosing(changes) as source:  # type: ignore[type-var]
-            async for verb, changed in source:
-                if verb == "BOOKMARK":
-                    continue
-                ended = dig(changed, "status", "phase") in ("Succeeded", "Failed")
-                if verb == "DELETED" or ended or uid_of(changed) != uid_of(pod):
-                    return
-        await asyncio.sleep(1)

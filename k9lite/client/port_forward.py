@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from k9lite.api.catalog import PODS
 from k9lite.api.errors import ApiError
+from k9lite.api.objects import Obj, dig, name_of, namespace_of, uid_of
 from k9lite.client.errors import ClientError
 from k9lite.client.rest import KubeClient
 
@@ -160,3 +162,17 @@ async def _send(socket: aiohttp.ClientWebSocketResponse, reader: asyncio.StreamR
     with suppress(ConnectionError):
         while chunk := await reader.read(CHUNK):
             await socket.send_bytes(bytes([DATA]) + chunk)
+
+
+async def until_gone(client: KubeClient, pod: Obj) -> None:
+    """Return once the pod has ended, or was deleted. Raises ApiError, ClientError where that cannot be told."""
+    while True:
+        changes = client.watch(PODS, namespace_of(pod), field_selector=f"metadata.name={name_of(pod)}")
+        async with aclosing(changes) as source:  # type: ignore[type-var]
+            async for verb, changed in source:
+                if verb == "BOOKMARK":
+                    continue
+                ended = dig(changed, "status", "phase") in ("Succeeded", "Failed")
+                if verb == "DELETED" or ended or uid_of(changed) != uid_of(pod):
+                    return
+        await asyncio.sleep(1)

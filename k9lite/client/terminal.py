@@ -10,13 +10,15 @@ import signal
 import sys
 import termios
 import tty as ttys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from k9lite.client.remote_command import CHUNK, STDERR, Program
 
 STDIN_FD = 0
+LEAVE_KEY = b"\x1d"
+"""ctrl+], as telnet has it."""
 
 
 def is_terminal() -> bool:
@@ -24,14 +26,17 @@ def is_terminal() -> bool:
     return os.isatty(STDIN_FD)
 
 
-async def join(program: Program, *, stdin: bool, tty: bool) -> int:
-    """Carry input and output until the program ends; returns its exit code. Raises ApiError, ConnectionLost."""
+async def join(program: Program, *, stdin: bool, tty: bool, leave: Callable[[], None] | None = None) -> int:
+    """Carry input and output until the program ends; returns its exit code. Raises ApiError, ConnectionLost.
+
+    With `leave`, ctrl+] calls that instead of reaching the program.
+    """
     sending: asyncio.Task[None] | None = None
     with _raw_mode(tty):
         async with _sizes(program, tty):
             try:
                 if stdin:
-                    sending = asyncio.create_task(_send_input(program), name="terminal-input")
+                    sending = asyncio.create_task(_send_input(program, leave), name="terminal-input")
                 async for channel, chunk in program.output():
                     await asyncio.to_thread(_print, channel, chunk)
             finally:
@@ -49,13 +54,16 @@ def _print(channel: int, chunk: bytes) -> None:
 
 
 # Input -----------------------------------------------------------------------------------------------
-async def _send_input(program: Program) -> None:
+async def _send_input(program: Program, leave: Callable[[], None] | None) -> None:
     """A chunk is read once the one before it is sent. The thread that waits for it is woken when we are cancelled."""
     loop = asyncio.get_running_loop()
     wake_reader, wake_writer = os.pipe()
     with ThreadPoolExecutor(1, thread_name_prefix="terminal-input") as thread:
         try:
             while chunk := await loop.run_in_executor(thread, _read, wake_reader):
+                if leave is not None and LEAVE_KEY in chunk:
+                    leave()
+                    return
                 await program.write(chunk)
             await program.end_input()
         finally:

@@ -29,6 +29,7 @@ from k9lite.settings import Settings
 from k9lite.tui import actions, commands, keys, theming
 from k9lite.tui.clusters import FAILURES, Clusters
 from k9lite.tui.feed import Feed, Subscription
+from k9lite.tui.forwards import Forwards
 from k9lite.tui.panes import Location
 from k9lite.tui.screens.home import HOME, HomeScreen
 from k9lite.tui.screens.host import HostScreen
@@ -85,6 +86,7 @@ class K9liteApp(TypeAhead):
         self.keymap: dict[str, str] = {}
         self.status: dict[str, Any] = {}
         self.clusters = Clusters(self, kubeconfig)
+        self.forwards = Forwards(self.flash)
         self._first_client: KubeClient | None = None
         self._connect = connect
         self._initial = initial
@@ -168,6 +170,7 @@ class K9liteApp(TypeAhead):
 
     async def _disconnect(self) -> None:
         feed, self.feed = self.feed, None
+        await self.forwards.close()
         for screen in self.hosts():
             screen.detach()
         if feed is not None:
@@ -240,6 +243,7 @@ class K9liteApp(TypeAhead):
             memory=_share(usage.get("memory")),
             rate=_rate(proxied),
             failures=sum(int(counts.get("connectFailures", 0)) for counts in proxied),
+            forwards=tuple(f"{each.local}→{each.remote}" for each in self.forwards.running),
             read_only=self.read_only,
             production=client is not None and is_production(client.context, client.cluster),
             connected=connected,
@@ -353,6 +357,7 @@ class K9liteApp(TypeAhead):
             "aliases": self.action_show_aliases,
             "home": self._pop_to_home,
             "theme": self.action_change_theme,
+            "forwards": self._show_forwards,
         }.get(command.word)
         if command.word == commands.CONTEXT and not command.context:
             builtin = self.clusters.choose
@@ -360,6 +365,14 @@ class K9liteApp(TypeAhead):
             builtin()
             return
         self.run_worker(self._go(command), group="command", exclusive=True, exit_on_error=False)
+
+    def _show_forwards(self) -> None:
+        from k9lite.tui.dialogs.forwards import forwards_dialog
+
+        if self.forwards.running:
+            self.push_screen(forwards_dialog(self.forwards), lambda text: self.flash(text) if text else None)
+        else:
+            self.flash("no port is forwarded; shift+f on a pod forwards one")
 
     async def _go(self, command: commands.Command) -> None:
         try:

@@ -6,7 +6,7 @@ svc app=web,tier!=db   with labels
 po /err                filtered by a regular expression
 po @prod               in another context
 ctx, ctx NAME          the contexts; another context
-ns NAME, q, help, events, aliases
+ns NAME, q, help, events, aliases, forwards
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 ALL = ("all", "*", "-A")
 CONTEXT = "ctx"
-BUILTIN = ("help", "quit", "aliases", "home", "theme", CONTEXT)
+BUILTIN = ("help", "quit", "aliases", "home", "theme", "forwards", CONTEXT)
 _SYNONYMS = {
     "q": "quit", "q!": "quit", "exit": "quit", "?": "help", "h": "help", "a": "aliases", "skin": "theme",
+    "pf": "forwards", "forward": "forwards",
     "context": CONTEXT, "contexts": CONTEXT,
 }  # fmt: skip
 

@@ -170,6 +170,27 @@ class ObjectActions(Screen[None]):
         if client is not None:
             self._ask(expose_dialog(client, objs[0]))
 
+    def action_shell(self) -> None:
+        from k9lite.tui.shells import open_shell
+
+        client, _, objs = self._targets()
+        if client is not None:
+            self.run_worker(open_shell(self.k9, client, objs[0]), exclusive=True, group="shell", exit_on_error=False)
+
+    def action_attach(self) -> None:
+        from k9lite.tui.shells import attach_to
+
+        client, _, objs = self._targets()
+        if client is not None:
+            self.run_worker(attach_to(self.k9, client, objs[0]), exclusive=True, group="shell", exit_on_error=False)
+
+    def action_port_forward(self) -> None:
+        from k9lite.tui.dialogs.forwards import port_forward_dialog
+
+        client, _, objs = self._targets()
+        if client is not None:
+            self._ask(port_forward_dialog(self.k9.forwards, client, objs[0]))
+
     def action_kill(self) -> None:
         from k9lite.tui.dialogs.objects import kill_dialog
 

@@ -36,6 +36,8 @@ class HeaderInfo:
     """New connections through the proxy in each of the last seconds; empty where there is no proxy of ours."""
     failures: int = 0
     """Connections that no pod took, in all."""
+    forwards: tuple[str, ...] = ()
+    """Ports of this machine that lead to pods, as `8080→80`."""
     read_only: bool = False
     production: bool = False
     connected: bool = False
@@ -73,6 +75,8 @@ class HeaderBar(Widget):
             mark, style = ("●", "$success") if info.connected else ("○", "$error")
             left.append([(f" {mark} ", style), (info.context, "bold")])
             left.append([("  ns ", "$role-muted"), (info.namespace or "all", "bold $accent")])
+        if info.forwards:
+            left.append([("  forward ", "$role-muted"), (" ".join(info.forwards), "$accent")])
         if info.cluster and info.cluster != info.context:
             left.append([("  cluster ", "$role-muted"), (info.cluster, "")])
         if info.node:
