@@ -13,7 +13,7 @@ from k9lite.api.catalog import DEPLOYMENTS, EVENTS, PODS, SERVICES
 from k9lite.api.objects import Obj
 from k9lite.api.resources import Resource
 from k9lite.apiserver.certificates import Certificates
-from k9lite.apiserver.server import ApiServer
+from k9lite.apiserver.server import ApiServer, PodStreams
 from k9lite.client.rest import KubeClient
 from k9lite.clock import SystemClock, rfc3339
 from k9lite.registry.bootstrap import bootstrap
@@ -148,8 +148,10 @@ class Plane:
 
 
 @asynccontextmanager
-async def plane(directory: Path, clock: FakeClock | SystemClock | None = None) -> AsyncIterator[Plane]:
-    """Serve an empty cluster from a directory."""
+async def plane(
+    directory: Path, clock: FakeClock | SystemClock | None = None, streams: PodStreams | None = None
+) -> AsyncIterator[Plane]:
+    """Serve an empty cluster from a directory. Without `streams`, no node agent is there to exec or forward."""
     used = clock or SystemClock()
     store = await Store.open(directory / "store", clock=used, history_seconds=3600, history_bytes=1 << 28)
     registry = Registry(
@@ -158,7 +160,7 @@ async def plane(directory: Path, clock: FakeClock | SystemClock | None = None) -
     await bootstrap(registry)
     certificates = Certificates(directory / "pki")
     log = LogLines()
-    server = ApiServer(registry, host="127.0.0.1", port=0, certificates=certificates, log_source=log)
+    server = ApiServer(registry, host="127.0.0.1", port=0, certificates=certificates, log_source=log, streams=streams)
     port = await server.start()
     kubeconfig = directory / "kubeconfig"
     kubeconfig.write_text(certificates.kubeconfig(f"https://127.0.0.1:{port}"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from k9lite.apiserver.server import PodStreams
 from k9lite.settings import Settings
 from k9lite.tui.app import K9liteApp
 from k9lite.tui.widgets.footer import FooterBar
@@ -27,9 +28,10 @@ async def running(
     initial: tuple[str, ...] = (),
     started_here: Callable[[], bool] = lambda: False,
     clock: FakeClock | None = None,
+    streams: PodStreams | None = None,
 ) -> AsyncIterator[tuple[K9liteApp, Pilot[None], Plane]]:
     """The app on a cluster with two deployments and one service, its rows painted."""
-    async with plane(directory, clock) as served:
+    async with plane(directory, clock, streams) as served:
         made = await served.deployment("myd1", 3)
         await served.deployment("shop", 2, ready=1)
         await served.service("myd1", 30080)
