@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 
 import pytest
 
 from tests.support.cluster import cluster
+from tests.support.images import IMAGE, ensure_image
 from tests.support.terminal import SECONDS, terminal
 
 pytestmark = [
@@ -46,6 +48,32 @@ async def test_shell_and_attach() -> None:
         await shown.until("Describe pod two")
         await shown.keys("Escape")
         await shown.until("Pods default", absent="Describe pod")
+        await shown.keys("q")
+        await shown.until_ended()
+        assert not shown.said()
+
+
+@pytest.mark.docker
+async def test_a_program_that_reads_a_terminal_is_left_by_a_key_of_its_own() -> None:
+    ensure_image()
+    async with cluster("docker") as made, terminal(made.home.parent / "t", made.environment) as shown:
+        script = "while :; do echo it is alive; sleep 1; done"
+        container = {"name": "c", "image": IMAGE, "command": ["sh", "-c", script], "stdin": True, "tty": True}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [container]}}
+        await made.ok("apply", "-f", "-", stdin=json.dumps(pod).encode())
+        await made.ok("wait", "--for=condition=Ready", "pod/web", "--timeout=40s")
+        await shown.open((sys.executable, "-m", "k9lite"), (140, 40))
+        await shown.until(r"web +1/1")
+        for _ in range(2):
+            await shown.keys("Tab", "a")
+            await shown.until(r"(?s)attached to container c of pod web; ctrl\+\] returns.*alive", absent="Pods default")
+            await shown.keys("C-]")
+            await shown.until(r"(?s)web +1/1.*left pod web", absent="attached")
+            await shown.keys("BTab")
+        await shown.keys("Tab", "s")
+        await shown.until("sh in container c of pod web; exit or ctrl", absent="Pods default")
+        await shown.keys("C-d")
+        await shown.until(r"left the shell of pod web", absent="returns to k9lite")
         await shown.keys("q")
         await shown.until_ended()
         assert not shown.said()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -18,6 +19,7 @@ from k9lite.api.errors import ApiError
 from k9lite.api.sessions import Command, Session
 from k9lite.apiserver.port_forward import Dial
 from k9lite.client import actions
+from k9lite.engines import process_exec
 from k9lite.tui.app import K9liteApp
 from k9lite.tui.dialogs.form import FormDialog
 from k9lite.tui.forwards import ADDRESS
@@ -53,9 +55,13 @@ class Node:
     """A node whose pods have no shell, and each port of which is one that answers in capitals."""
 
     port: int
+    shell: str = ""
+    """A script that stands for what an engine says when it is asked for a shell."""
 
     async def exec(self, namespace: str, pod: str, container: str, command: Command) -> Session:
-        raise ApiError(500, "InternalError", REFUSAL)
+        if not self.shell:
+            raise ApiError(500, "InternalError", REFUSAL)
+        return await process_exec.run(Command(("sh", "-c", self.shell)), {"PATH": os.defpath}, "/")
 
     async def attach(self, namespace: str, pod: str, container: str, *, stdin: bool) -> Session:
         raise ApiError(400, "BadRequest", f"container {container} is not running")
@@ -66,7 +72,7 @@ class Node:
 
 @asynccontextmanager
 async def on_pod(
-    tmp_path: Path, phase: str = "Running", *, read_only: bool = False
+    tmp_path: Path, phase: str = "Running", *, read_only: bool = False, shell: str = ""
 ) -> AsyncIterator[tuple[K9liteApp, Pilot[None], Plane]]:
     """The app on the pods, the cursor on `echo`."""
 
@@ -75,7 +81,7 @@ async def on_pod(
         writer.close()
 
     async with await asyncio.start_server(answer, ADDRESS, 0) as pod:
-        node = Node(int(pod.sockets[0].getsockname()[1]))
+        node = Node(int(pod.sockets[0].getsockname()[1]), shell)
         async with running(tmp_path, initial=("po",), streams=node, read_only=read_only) as (app, pilot, served):
             made = await served.create(PODS, deepcopy(POD))
             await served.status(PODS, "echo", {"phase": phase})
@@ -168,6 +174,21 @@ async def test_a_pod_that_does_not_run_has_no_port_to_forward(tmp_path: Path) ->
 async def test_what_the_server_refuses_is_shown_as_it_says_it(tmp_path: Path, key: str, said: str) -> None:
     async with on_pod(tmp_path) as (app, pilot, _):
         await pilot.press(key)
+        await eventually(lambda: said in flashed(app))
+        assert app.is_running
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        ("echo 'OCI runtime exec failed: no sh'; exit 127", "OCI runtime exec failed: no sh"),
+        ("exit 0", "container c has no shell"),
+        ("echo /bin/sh", "cannot be handed to another program"),  # there is one, but no terminal in this test
+    ],
+)
+async def test_an_image_without_a_shell(tmp_path: Path, shell: str, said: str) -> None:
+    async with on_pod(tmp_path, shell=shell) as (app, pilot, _):
+        await pilot.press("s")
         await eventually(lambda: said in flashed(app))
         assert app.is_running
 
