@@ -49,6 +49,7 @@ async def test_the_first_minutes() -> None:
         await shown.keys("s", "t", "e", "n", "Enter")  # typed ahead: no key waits for the dialog
         await shown.until("ten is not a whole number")
         await shown.keys("C-u")
+        await shown.until(r"Replicas +│")
         await shown.type("10")
         await shown.keys("Enter")
         await shown.until(r"myd1 +10/10", absent="Scale deployment")
