@@ -87,6 +87,9 @@ class ContainerSpec:
     """Limit; 0: none."""
     cpu_request_millis: int = 0
     grace_seconds: int = 30
+    stdin: bool = False
+    """Whether its standard input stays open for who attaches; on the process engine it is always closed."""
+    tty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

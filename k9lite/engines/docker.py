@@ -166,6 +166,8 @@ class DockerEngine:
             entrypoint=expand_all(spec.command, env) or None,
             environment=env,
             working_dir=spec.working_dir or None,
+            stdin_open=spec.stdin,
+            tty=spec.tty,
             hostname=spec.pod[:63].rstrip("-."),
             ports=exposed or None,
             labels=self._labels(spec),

@@ -33,6 +33,8 @@ def container_spec(pod: Obj, container: Obj, attempt: int, pod_ip: str, read: Re
         cpu_millis=quantity.to_millis(limits["cpu"]) if "cpu" in limits else 0,
         cpu_request_millis=quantity.to_millis(requests["cpu"]) if "cpu" in requests else 0,
         grace_seconds=grace_of(pod),
+        stdin=bool(container.get("stdin")),
+        tty=bool(container.get("tty")),
     )
 
 

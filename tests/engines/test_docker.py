@@ -216,3 +216,15 @@ async def test_what_a_container_uses(engine: DockerEngine, by_cgroup: bool) -> N
     await engine.kill(container)
     await eventually(lambda: ended(engine, container))
     assert await engine.stats([container]) == {}
+
+
+async def test_a_program_that_waits_for_input_takes_it_from_who_attaches(engine: DockerEngine) -> None:
+    container = await engine.create(spec("p", "read line; echo got $line; exit 6", stdin=True))
+    await engine.start(container)
+    session = await engine.attach(container, stdin=True)
+    try:
+        await session.write(b"this\n")
+        said = b"".join([chunk async for _, chunk in session.output()])
+        assert (said, await session.wait()) == (b"got this\n", 6)
+    finally:
+        await session.close()
