@@ -8,10 +8,12 @@ from k9lite.api.catalog import (
     DEPLOYMENTS,
     ENDPOINTSLICES,
     EVENTS,
+    LIMITRANGES,
     NAMESPACES,
     NODES,
     PODS,
     REPLICASETS,
+    RESOURCEQUOTAS,
     SERVICES,
 )
 from k9lite.api.errors import ApiError
@@ -51,7 +53,8 @@ async def describe(
         alive = [pod for pod in pods if dig(pod, "status", "phase") not in ("Succeeded", "Failed")]
         kinds.describe_node(text, obj, alive, about)
     elif resource.key == NAMESPACES.key:
-        kinds.describe_namespace(text, obj)
+        quotas = await _those_served(client, RESOURCEQUOTAS, name)
+        kinds.describe_namespace(text, obj, quotas, await _those_served(client, LIMITRANGES, name))
     else:
         kinds.describe_other(text, obj, about)
     return str(text)
@@ -76,6 +79,16 @@ async def _list(
     listed = await client.list(resource, namespace, label_selector=label_selector, field_selector=field_selector)
     items: list[Obj] = listed.get("items") or []
     return items
+
+
+async def _those_served(client: KubeClient, resource: Resource, namespace: str) -> list[Obj]:
+    """None where the server has no such kind, or the user may not see it."""
+    try:
+        return await _list(client, resource, namespace)
+    except ApiError as error:
+        if error.code in (403, 404):
+            return []
+        raise
 
 
 async def _selected(client: KubeClient, resource: Resource, obj: Obj) -> list[Obj]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from k9lite.api.addresses import backend_address
@@ -204,15 +204,42 @@ def _node_pods(text: Text, pods: Sequence[Obj]) -> None:
     text.table(1, ["Namespace", "Name", "Age"], rows)
 
 
-def describe_namespace(text: Text, obj: Obj) -> None:
-    """Labels, annotations, status; quotas and limits are not served."""
+def describe_namespace(text: Text, obj: Obj, quotas: Sequence[Obj], limit_ranges: Sequence[Obj]) -> None:
+    """Labels, annotations, status, and what its quotas and limit ranges say."""
     text.add(0, "Name:", name_of(obj))
     labels_and_annotations(text, obj)
     text.add(0, "Status:", dig(obj, "status", "phase", default=""))
     text.add(0, "")
-    text.add(0, "No resource quota.")
+    text.add(0, "Resource Quotas" if quotas else "No resource quota.")
+    for index, quota in enumerate(quotas):
+        if index:
+            text.add(0, "")
+        hard, used = dig(quota, "status", "hard", default={}), dig(quota, "status", "used", default={})
+        text.add(1, "Name:", name_of(quota))
+        text.add(1, "Resource", "Used", "Hard")
+        text.add(1, "--------", "---", "---")
+        for name in sorted(hard):
+            text.add(1, name, used.get(name, "0"), hard[name])
     text.add(0, "")
-    text.add(0, "No LimitRange resource.")
+    if not limit_ranges:
+        text.add(0, "No LimitRange resource.")
+        return
+    text.add(0, "Resource Limits")
+    header = (" Type", "Resource", "Min", "Max", "Default Request", "Default Limit", "Max Limit/Request Ratio")
+    text.add(0, *header)
+    text.add(0, " ----", *("-" * len(title) for title in header[1:]))
+    for limits in limit_ranges:
+        for item in dig(limits, "spec", "limits", default=[]):
+            for cells in _limits(item):
+                text.add(0, *cells)
+
+
+def _limits(item: Obj) -> Iterator[list[str]]:
+    """A row for each resource that an item of a LimitRange bounds."""
+    fields = ("min", "max", "defaultRequest", "default", "maxLimitRequestRatio")
+    for resource in sorted({name for field in fields for name in item.get(field) or {}}):
+        amounts = [str((item.get(field) or {}).get(resource, "-")) for field in fields]
+        yield [f" {item.get('type', '')}", resource, *amounts]
 
 
 def describe_other(text: Text, obj: Obj, about: Sequence[Obj]) -> None:
