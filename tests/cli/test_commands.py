@@ -6,10 +6,11 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from k9lite.api.catalog import DEPLOYMENTS, EVENTS, PODS
+from k9lite.api.catalog import DEPLOYMENTS, EVENTS, LIMITRANGES, PODS, RESOURCEQUOTAS
 from k9lite.api.objects import Obj
 from k9lite.cli.main import run
 from tests.cli.conftest import Command
@@ -249,3 +250,28 @@ async def test_a_context_of_the_kubeconfig_may_be_named(
     assert capsys.readouterr().out == "pod/b\n"
     assert await asyncio.to_thread(run, ["get", "pods", "--context=there"]) == 1
     assert 'context "there" does not exist; there is here' in capsys.readouterr().err
+
+
+async def test_a_namespace_is_described_with_its_limits_and_quotas(command: Command, server: Server) -> None:
+    limits = [{"type": "Container", "default": {"cpu": "500m"}, "max": {"memory": "1Gi"}}]
+    made: dict[str, Any] = {"metadata": {"name": "l"}, "spec": {"limits": limits}}
+    await server.client.create(LIMITRANGES, "default", {"apiVersion": "v1", "kind": "LimitRange", **made})
+    quota: dict[str, Any] = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "2"}}}
+    await server.client.create(RESOURCEQUOTAS, "default", {"apiVersion": "v1", "kind": "ResourceQuota", **quota})
+    status = {"status": {"hard": {"pods": "2"}, "used": {"pods": "1"}}}
+    await server.client.patch(RESOURCEQUOTAS, "default", "q", status, subresource="status")
+    code, out, _ = await command("describe", "ns", "default")
+    assert code == 0
+    assert out.partition("Active\n\n")[2] == (
+        "Resource Quotas\n"
+        "  Name:     q\n"
+        "  Resource  Used  Hard\n"
+        "  --------  ---   ---\n"
+        "  pods      1     2\n"
+        "\n"
+        "Resource Limits\n"
+        " Type       Resource  Min  Max  Default Request  Default Limit  Max Limit/Request Ratio\n"
+        " ----       --------  ---  ---  ---------------  -------------  -----------------------\n"
+        " Container  cpu       -    -    500m             500m           -\n"
+        " Container  memory    -    1Gi  1Gi              1Gi            -\n"
+    )
