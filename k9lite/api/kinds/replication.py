@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from k9lite.api import podspec
 from k9lite.api.errors import Cause
-from k9lite.api.kinds.apps import default_template, number_cell, selector_cell, template_cell
-from k9lite.api.kinds.core import AGE, NAME
+from k9lite.api.kinds.apps import REPLICASETS, default_template
 from k9lite.api.objects import Obj, dig, labels_of
-from k9lite.api.resources import Column, Resource
-from k9lite.api.selectors import LabelSelector, field_reader
+from k9lite.api.resources import Resource
+from k9lite.api.selectors import LabelSelector
 from k9lite.api.validation import check_labels, check_non_negative, required, wrong
 
 
@@ -46,23 +45,9 @@ def _validate(obj: Obj) -> list[Cause]:
     return causes + podspec.validate_pod_spec(template.get("spec"), "spec.template.spec", always=True)
 
 
-def _status(obj: Obj) -> None:
-    obj["status"] = {"replicas": 0}
-
-
 REPLICATIONCONTROLLERS = Resource(
     "", "v1", "ReplicationController", "replicationcontrollers", "replicationcontroller",
     short_names=("rc",), categories=("all",), subresources=("status", "scale"), has_generation=True,
-    orphans_by_default=True, default=_default, reset_status=_status, validate=_validate,
-    selectable_fields={"status.replicas": field_reader("status.replicas", 0)},
-    columns=(
-        NAME,
-        Column("Desired", number_cell("spec", "replicas"), type="integer"),
-        Column("Current", number_cell("status", "replicas"), type="integer"),
-        Column("Ready", number_cell("status", "readyReplicas"), type="integer"),
-        AGE,
-        Column("Containers", template_cell("name"), priority=1),
-        Column("Images", template_cell("image"), priority=1),
-        Column("Selector", selector_cell, priority=1),
-    ),
+    orphans_by_default=True, default=_default, reset_status=REPLICASETS.reset_status, validate=_validate,
+    selectable_fields=REPLICASETS.selectable_fields, columns=REPLICASETS.columns,
 )  # fmt: skip
